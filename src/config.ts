@@ -1,0 +1,207 @@
+/**
+ * The settings: one table, and the only place that reads the environment. `docs/settings.md` is written from it.
+ */
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import { parseEnv } from 'node:util'
+import { z } from 'zod'
+import { AppError, errnoOf } from './errors.ts'
+
+interface Setting<T> {
+  readonly about: string
+  /** As a user would write it; undefined for none. */
+  readonly default: string | undefined
+  readonly parse: z.ZodType<T>
+  readonly secret: boolean
+}
+
+function setting<T>(about: string, parse: z.ZodType<T>, fallback?: string): Setting<T> {
+  return { about, parse, default: fallback, secret: false }
+}
+
+const units = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 } as const
+const times = { ms: 1, s: 1e3, m: 6e4, h: 3.6e6, d: 8.64e7 } as const
+
+/** `512MB` → bytes. Decimal units, as disks and people count. */
+const size = z
+  .string()
+  .regex(/^\d+(\.\d+)?(B|KB|MB|GB|TB)$/i, 'a size such as 512MB or 10GB')
+  .transform((text) => {
+    const unit = /[a-z]+$/i.exec(text)?.[0] ?? 'B'
+    return Math.floor(Number.parseFloat(text) * units[unit.toUpperCase() as keyof typeof units])
+  })
+
+/** `30s` → milliseconds. */
+const duration = z
+  .string()
+  .regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, 'a duration such as 500ms, 30s, 5m or 7d')
+  .transform((text) => {
+    const unit = /[a-z]+$/.exec(text)?.[0] ?? 'ms'
+    return Number.parseFloat(text) * times[unit as keyof typeof times]
+  })
+
+const count = (least: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'a whole number')
+    .transform(Number)
+    .refine((n) => n >= least, `at least ${least}`)
+
+const folder = z
+  .string()
+  .min(1, 'a folder')
+  .transform((path) => resolve(path))
+
+const port = count(0).refine((n) => n <= 65_535, 'at most 65535')
+
+/** The table. Keys are the settings' names without the prefix `ROWMILL_`. */
+export const settings = {
+  DATA: setting('Folder that holds everything Rowmill keeps: the catalog, uploads, results, scratch.', folder, 'data'),
+  HOST: setting('Address to listen on. Only loopback addresses until there are users.', z.string().min(1), '127.0.0.1'),
+  PORT: setting('Port to listen on; 0 takes a free one.', port, '5000'),
+  URL: setting(
+    'Service that `push` and `tasks` talk to. Default: this machine, at ROWMILL_PORT.',
+    z
+      .url({ protocol: /^https?$/, error: 'an http:// or https:// address' })
+      .transform((url) => url.replace(/\/+$/, ''))
+      .optional(),
+  ),
+  PIPELINES: setting('Folder with pipelines of your own, beside the built-in ones.', folder.optional()),
+  LOG_LEVEL: setting(
+    'How much to log, as JSON lines on stderr: debug, info, warn, error or silent.',
+    z.enum(['debug', 'info', 'warn', 'error', 'silent']),
+    'warn',
+  ),
+  MAX_UPLOAD: setting('Largest upload accepted.', size, '100GB'),
+  DISK_RESERVE: setting('Free disk space below which uploads are refused with 507.', size, '1GB'),
+  WORKERS: setting('Tasks that run at once in this process; each has a child process of its own.', count(1), '1'),
+  THREADS: setting(
+    'Threads of one task. Default: the number of processors.',
+    count(1),
+    String(Math.max(1, availableParallelism())),
+  ),
+  TASK_MEMORY: setting(
+    'Resident memory of one task. The engine plans with half of it and spills to disk; a child that passes it is ended.',
+    size,
+    '1GB',
+  ),
+  TASK_TIMEOUT: setting('Longest time one attempt may take.', duration, '6h'),
+  LEASE: setting('Silence after which a worker loses its task. It renews three times as often.', duration, '30s'),
+  POLL: setting(
+    'How often the catalog is searched for tasks that nobody rang for, and for lapsed leases.',
+    duration,
+    '5s',
+  ),
+  ATTEMPTS: setting('Attempts at a task whose errors may pass.', count(1), '5'),
+  CRASHES: setting('Deaths of its child process after which a task fails.', count(1), '3'),
+  LOST_LEASES: setting('Lost leases after which a task fails.', count(1), '50'),
+  BACKOFF: setting('Longest wait before the second attempt; it doubles with each one (full jitter).', duration, '2s'),
+  BACKOFF_MAX: setting('Longest wait before any attempt.', duration, '5m'),
+  DRAIN: setting('On SIGTERM, how long running tasks may finish before they go back to the queue.', duration, '10s'),
+} as const
+
+export type SettingName = keyof typeof settings
+
+export type Config = { readonly [K in SettingName]: (typeof settings)[K] extends Setting<infer T> ? T : never }
+
+export type Source = 'default' | '.env' | 'environment' | 'file'
+
+export interface Loaded {
+  readonly config: Config
+  /** What was written, before parsing, and where. For `rowmill config`. */
+  readonly origins: Readonly<Record<SettingName, { text: string | undefined; source: Source }>>
+}
+
+const prefix = 'ROWMILL_'
+
+/**
+ * Reads the settings: the environment first, then `.env` in the folder given, then the defaults. `NAME_FILE` names a
+ * file that holds the value.
+ * @throws {AppError} invalid, naming every setting that is unknown or does not parse.
+ */
+export function loadConfig(env: NodeJS.ProcessEnv = process.env, cwd: string = process.cwd()): Loaded {
+  const dotenv = readDotenv(cwd)
+  const names = Object.keys(settings) as SettingName[]
+  const problems: string[] = []
+  for (const key of [...Object.keys(env), ...Object.keys(dotenv)]) {
+    if (!key.startsWith(prefix) || names.includes(key.slice(prefix.length).replace(/_FILE$/, '') as SettingName))
+      continue
+    const near = nearest(
+      key,
+      names.map((name) => prefix + name),
+    )
+    problems.push(`${key} is not a setting.${near === undefined ? '' : ` Did you mean ${near}?`}`)
+  }
+
+  const values: Record<string, unknown> = {}
+  const origins = {} as Record<SettingName, { text: string | undefined; source: Source }>
+  for (const name of names) {
+    const { parse, default: fallback } = settings[name]
+    const origin = find(prefix + name, env, dotenv) ?? { text: fallback, source: 'default' as const }
+    origins[name] = origin
+    const parsed = (parse as z.ZodType).safeParse(origin.text)
+    if (parsed.success) values[name] = parsed.data
+    else
+      problems.push(
+        `${prefix}${name}=${origin.text ?? ''} (${origin.source}): expected ${parsed.error.issues[0]?.message}`,
+      )
+  }
+  if (problems.length > 0) throw new AppError('invalid', problems.join('\n'))
+  return { config: values as Config, origins }
+}
+
+function find(
+  key: string,
+  env: NodeJS.ProcessEnv,
+  dotenv: NodeJS.Dict<string>,
+): { text: string; source: Source } | undefined {
+  for (const [values, source] of [
+    [env, 'environment'],
+    [dotenv, '.env'],
+  ] as const) {
+    const text = values[key]
+    // An empty value is how shells and compose files say "not set".
+    if (text !== undefined && text !== '') return { text, source }
+    const file = values[`${key}_FILE`]
+    if (file !== undefined && file !== '') return { text: readSecret(key, file), source: 'file' }
+  }
+  return undefined
+}
+
+function readSecret(key: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (cause) {
+    throw new AppError('invalid', `${key}_FILE names ${file}, which cannot be read (${errnoOf(cause)}).`, { cause })
+  }
+}
+
+function readDotenv(cwd: string): NodeJS.Dict<string> {
+  try {
+    return parseEnv(readFileSync(resolve(cwd, '.env'), 'utf8'))
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return {}
+    throw new AppError('invalid', `.env cannot be read (${errnoOf(error)}).`, { cause: error })
+  }
+}
+
+/** The candidate at the smallest edit distance, if it is near enough to be a slip (Levenshtein). */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined
+  let least = Math.max(2, Math.floor(word.length / 4)) + 1
+  for (const candidate of candidates) {
+    let row = Array.from({ length: candidate.length + 1 }, (_, i) => i)
+    for (let i = 1; i <= word.length; i++) {
+      const next = [i]
+      for (let j = 1; j <= candidate.length; j++) {
+        const swap = (row[j - 1] ?? 0) + (word[i - 1] === candidate[j - 1] ? 0 : 1)
+        next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+      }
+      row = next
+    }
+    const distance = row[candidate.length] ?? least
+    if (distance < least) [least, best] = [distance, candidate]
+  }
+  return best
+}

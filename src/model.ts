@@ -1,0 +1,245 @@
+/**
+ * The nouns of Rowmill and the moves they may make. Pure: no clock, no I/O, no import but the error type.
+ * Times are milliseconds since 1970 (UTC); sizes are bytes; ids are ULIDs.
+ */
+import { AppError, type ErrorCode } from './errors.ts'
+
+// ---------------------------------------------------------------------------------------------------- uploads
+
+export type UploadState = 'open' | 'complete' | 'deleted'
+
+/** Bytes that came in through one of the doors: a list of ordered, immutable parts. */
+export interface Upload {
+  readonly id: string
+  readonly owner: string
+  /** The name the client gave. Text only: it never becomes a path. */
+  readonly name: string
+  readonly state: UploadState
+  readonly bytes: number
+  /** Hex; null until it is known. */
+  readonly sha256: string | null
+  readonly createdAt: number
+  readonly completedAt: number | null
+}
+
+export interface Part {
+  readonly upload: string
+  /** 1-based; the upload's content is its parts in this order. */
+  readonly n: number
+  readonly blob: string
+  readonly bytes: number
+  readonly sha256: string
+}
+
+// ------------------------------------------------------------------------------------------------------ tasks
+
+export const taskStates = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const
+export type TaskState = (typeof taskStates)[number]
+
+const taskMoves: Readonly<Record<TaskState, readonly TaskState[]>> = {
+  queued: ['running', 'failed', 'cancelled'],
+  running: ['succeeded', 'failed', 'cancelled', 'queued'],
+  succeeded: [],
+  failed: [],
+  cancelled: [],
+}
+
+export function isEnded(state: TaskState): boolean {
+  return taskMoves[state].length === 0
+}
+
+/** The states from which a task may move to `to`: what every guarded UPDATE of the catalog asks for. */
+export function statesBefore(to: TaskState): TaskState[] {
+  return taskStates.filter((from) => taskMoves[from].includes(to))
+}
+
+/** @throws {AppError} conflict, when the move is not one a task can make. */
+export function checkMove(task: Pick<Task, 'id' | 'state'>, to: TaskState): void {
+  if (taskMoves[task.state].includes(to)) return
+  throw new AppError('conflict', `Task ${task.id} is ${task.state}; it cannot become ${to}.`)
+}
+
+/** One run of a pipeline over uploads, with a snapshot of the pipeline's text and its params. */
+export interface Task {
+  readonly id: string
+  readonly owner: string
+  readonly pipeline: string
+  /** The YAML as it stood when the task was created. */
+  readonly pipelineText: string
+  readonly params: Params
+  readonly inputs: readonly TaskInput[]
+  readonly state: TaskState
+  /** The number of the latest claim; a fence and nothing else. */
+  readonly attempt: number
+  /** Deaths of the child that its living parent saw. */
+  readonly crashes: number
+  /** Attempts that ended in an error worth another try. */
+  readonly failures: number
+  /** Leases that ran out: the worker died or fell silent. */
+  readonly lostLeases: number
+  /** Not to be claimed before. */
+  readonly runAfter: number
+  readonly leaseUntil: number | null
+  readonly progress: Progress | null
+  readonly balances: Balances | null
+  readonly warnings: readonly Warning[]
+  readonly outputs: readonly Output[]
+  readonly rejects: RejectsFile | null
+  readonly error: TaskError | null
+  readonly retryOf: string | null
+  readonly createdAt: number
+  readonly startedAt: number | null
+  readonly endedAt: number | null
+}
+
+export type Param = string | number | boolean | readonly string[]
+export type Params = Readonly<Record<string, Param>>
+
+/** Which upload feeds which of the pipeline's inputs. Several uploads of one input are read one after another. */
+export interface TaskInput {
+  readonly input: string
+  readonly upload: string
+  readonly name: string
+}
+
+export interface TaskError {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+/** `reading` counts bytes of the input, `working` rows; `total` is null while it is not known. */
+export interface Progress {
+  readonly phase: 'reading' | 'working' | 'delivering'
+  readonly unit: 'bytes' | 'rows'
+  readonly done: number
+  readonly total: number | null
+}
+
+export interface Warning {
+  readonly code: string
+  readonly message: string
+}
+
+// -------------------------------------------------------------------------------------------------- balances
+
+/** Counted in records of the file; blank lines apart, since they are none. */
+export interface InputBalance {
+  readonly records: number
+  readonly accepted: number
+  readonly rejected: number
+  readonly blankLines: number
+}
+
+export interface OutputBalance {
+  readonly produced: number
+  readonly inserted: number
+  readonly updated: number
+  readonly unchanged: number
+  readonly skipped: number
+}
+
+export interface Balances {
+  readonly inputs: Readonly<Record<string, InputBalance>>
+  readonly outputs: Readonly<Record<string, OutputBalance>>
+}
+
+/** @throws {AppError} internal, when a sum does not come out: a task with such a balance must never succeed. */
+export function checkBalances({ inputs, outputs }: Balances): void {
+  for (const [name, b] of Object.entries(inputs)) {
+    if (b.records !== b.accepted + b.rejected) {
+      throw new AppError('internal', 'Internal error', { cause: unbalanced(`input ${name}`, b) })
+    }
+  }
+  for (const [name, b] of Object.entries(outputs)) {
+    if (b.produced !== b.inserted + b.updated + b.unchanged + b.skipped) {
+      throw new AppError('internal', 'Internal error', { cause: unbalanced(`output ${name}`, b) })
+    }
+  }
+}
+
+function unbalanced(what: string, balance: InputBalance | OutputBalance): Error {
+  return new Error(`${what} does not balance: ${JSON.stringify(balance)}`)
+}
+
+// --------------------------------------------------------------------------------------------------- results
+
+export const outputFormats = ['csv', 'ndjson', 'parquet'] as const
+export type OutputFormat = (typeof outputFormats)[number]
+
+/** Something a task has delivered and anyone entitled can download. */
+export interface Output {
+  readonly name: string
+  readonly format: OutputFormat
+  readonly rows: number
+  readonly bytes: number
+  readonly sha256: string
+  readonly blob: string
+}
+
+export interface RejectsFile {
+  /** Lines of the file: a record with two faults has two. */
+  readonly count: number
+  readonly bytes: number
+  readonly blob: string
+}
+
+/** A record or value that broke the contract, and where it stands. */
+export interface Reject {
+  readonly input: string
+  /** Physical line its record begins on, 1-based. */
+  readonly line: number
+  /** Where its record begins in the decompressed bytes, 0-based. */
+  readonly byteOffset: number
+  /** 1-based among the file's records, the header not counted. */
+  readonly record: number
+  /** The column's name; null when the fault is the whole record's. */
+  readonly column: string | null
+  readonly code: RejectCode
+  readonly message: string
+  /** The record as it stood in the file. */
+  readonly raw: string
+}
+
+/** Frictionless's names where it has one, `quote-error` where it has none. */
+export const rejectCodes = ['missing-cell', 'extra-cell', 'type-error', 'quote-error'] as const
+export type RejectCode = (typeof rejectCodes)[number]
+
+// ------------------------------------------------------------------------------------------------- pipelines
+
+export const columnTypes = ['string', 'integer', 'number', 'boolean', 'date', 'datetime'] as const
+export type ColumnType = (typeof columnTypes)[number] | `decimal(${number},${number})`
+
+/** What is to be done, as one YAML file says it. */
+export interface Pipeline {
+  readonly name: string
+  readonly about: string
+  readonly params: Readonly<Record<string, ParamSpec>>
+  readonly rejects: RejectPolicy
+  readonly inputs: Readonly<Record<string, InputSpec>>
+  readonly outputs: Readonly<Record<string, OutputSpec>>
+}
+
+export interface ParamSpec {
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'array'
+  readonly about?: string | undefined
+  readonly enum?: readonly string[] | undefined
+  readonly default?: Param | undefined
+  readonly required: boolean
+}
+
+/** `max` below 1 is a share of an input's records, from 1 on a count. */
+export type RejectPolicy = 'fail' | 'keep' | { readonly max: number }
+
+export interface InputSpec {
+  /** A glob over the file's whole name; `*` crosses `/`. */
+  readonly match?: string | undefined
+  /** Column name → type. Undeclared, every column is text. */
+  readonly columns?: Readonly<Record<string, ColumnType>> | undefined
+}
+
+export interface OutputSpec {
+  readonly to: string
+  readonly format: OutputFormat
+  readonly sql: string
+}
