@@ -2,7 +2,6 @@
  * The settings: one table, and the only place that reads the environment. `docs/settings.md` is written from it.
  */
 import { readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { z } from 'zod'
@@ -76,11 +75,7 @@ export const settings = {
   MAX_UPLOAD: setting('Largest upload accepted.', size, '100GB'),
   DISK_RESERVE: setting('Free disk space below which uploads are refused with 507.', size, '1GB'),
   WORKERS: setting('Tasks that run at once in this process; each has a child process of its own.', count(1), '1'),
-  THREADS: setting(
-    'Threads of one task. Default: the number of processors.',
-    count(1),
-    String(Math.max(1, availableParallelism())),
-  ),
+  THREADS: setting('Threads of one task; 0 takes as many as there are processors.', count(0), '0'),
   TASK_MEMORY: setting(
     'Resident memory of one task. The engine plans with half of it and spills to disk; a child that passes it is ended.',
     size,
