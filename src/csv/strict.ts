@@ -1,0 +1,203 @@
+/**
+ * The way for every file that is not provably simple: csv-parse, strict, record by record, into a flat copy. What does
+ * not have as many cells as the header is a reject; a broken quote ends the reading, since nobody can then say where
+ * the next record begins.
+ */
+import { createReadStream, createWriteStream } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { CsvError, type Info, parse } from 'csv-parse'
+import { AppError } from '../errors.ts'
+import { escapeCell, flatDelimiter } from './flat.ts'
+import type { Fault, ReadOptions } from './read.ts'
+
+export interface StrictReading {
+  readonly header: readonly string[]
+  readonly records: number
+  readonly rejected: number
+  readonly blankLines: number
+}
+
+/** A longer record is taken for a quote that was never closed. */
+const longestRecord = 16 << 20
+/** How much of a broken record a reject shows. */
+const longestRaw = 64 << 10
+
+interface Parsed {
+  record: string[]
+  raw: string
+  info: Info
+}
+
+export async function readStrict(
+  path: string,
+  flat: string,
+  options: ReadOptions & { mark: boolean; bytes: number },
+): Promise<StrictReading> {
+  const position = new Position(options.mark ? 3 : 0)
+  const state = { header: undefined as string[] | undefined, records: 0, rejected: 0 }
+  const parser = parse({
+    bom: true,
+    raw: true,
+    info: true,
+    encoding: 'utf8',
+    record_delimiter: ['\r\n', '\n', '\r'],
+    relax_column_count: true,
+    skip_empty_lines: true,
+    max_record_size: longestRecord,
+  })
+
+  async function* lines(records: AsyncIterable<Parsed>): AsyncGenerator<string> {
+    let block = ''
+    for await (const { record, raw } of records) {
+      const place = position.advance(raw)
+      if (state.header === undefined) {
+        state.header = record
+        continue
+      }
+      state.records++
+      if (record.length !== state.header.length) {
+        state.rejected++
+        await options.onFault(ragged(state.header, record, { ...place, record: state.records }))
+        continue
+      }
+      const lead = [place.line, place.byteOffset, place.byteLength, state.records].join(flatDelimiter)
+      block += `${lead}${flatDelimiter}${record.map(escapeCell).join(flatDelimiter)}\n`
+      if (block.length < 1 << 18) continue
+      options.onProgress(position.byteOffset)
+      yield block
+      block = ''
+    }
+    yield block
+  }
+
+  const source = createReadStream(path, { highWaterMark: 1 << 20 })
+  try {
+    await Promise.all([
+      pipeline(source, parser, { signal: options.signal }),
+      pipeline(Readable.from(lines(parser)), createWriteStream(flat), { signal: options.signal }),
+    ])
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error
+    throw await brokenQuote(error, path, position, { ...state, header: state.header ?? [] }, options)
+  }
+  if (state.header === undefined) throw new AppError('rejected', `${options.name} has no header line: it is blank.`)
+  return {
+    header: state.header,
+    records: state.records,
+    rejected: state.rejected,
+    blankLines: position.blankLines + (await position.blankTail(path)),
+  }
+}
+
+/** Where the reading stands, told by the raw text of the records, so that every byte of the file is accounted for. */
+class Position {
+  byteOffset: number
+  line = 1
+  blankLines = 0
+  #afterCr = false
+
+  constructor(start: number) {
+    this.byteOffset = start
+  }
+
+  /** Takes one record with the blank lines before it; says where the record itself begins and how long it is. */
+  advance(raw: string): { line: number; byteOffset: number; byteLength: number } {
+    let at = 0
+    // A CRLF can come apart: its CR ends one record, its LF then leads the next and is no line of its own.
+    if (this.#afterCr && raw[0] === '\n') {
+      at = 1
+      this.byteOffset++
+    }
+    while (raw[at] === '\n' || raw[at] === '\r') {
+      const width = raw[at] === '\r' && raw[at + 1] === '\n' ? 2 : 1
+      at += width
+      this.byteOffset += width
+      this.blankLines++
+      this.line++
+    }
+    const text = raw.slice(at)
+    const place = { line: this.line, byteOffset: this.byteOffset, byteLength: Buffer.byteLength(trimEnd(text)) }
+    this.line += text.includes('"') ? (text.match(/\r\n|\n|\r/g)?.length ?? 0) : 1
+    this.byteOffset += Buffer.byteLength(text)
+    this.#afterCr = text.endsWith('\r')
+    return place
+  }
+
+  /** What follows the last record is line ends and nothing else: each is a blank line. */
+  async blankTail(path: string): Promise<number> {
+    let tail = ''
+    for await (const chunk of createReadStream(path, { start: this.byteOffset, encoding: 'latin1' })) tail += chunk
+    if (this.#afterCr && tail.startsWith('\n')) tail = tail.slice(1)
+    return tail.match(/\r\n|\n|\r/g)?.length ?? 0
+  }
+}
+
+function trimEnd(text: string): string {
+  return text.replace(/(\r\n|\n|\r)$/, '')
+}
+
+type Place = Pick<Fault, 'line' | 'byteOffset' | 'byteLength' | 'record'>
+
+function ragged(header: readonly string[], record: readonly string[], place: Place): Fault {
+  const short = record.length < header.length
+  return {
+    ...place,
+    column: short ? (header[record.length] ?? null) : null,
+    code: short ? 'missing-cell' : 'extra-cell',
+    message: `the record has ${record.length} cells, the header ${header.length}`,
+    cells: record,
+  }
+}
+
+const explanations: Readonly<Record<string, string>> = {
+  CSV_QUOTE_NOT_CLOSED: 'a quote is opened and never closed',
+  CSV_INVALID_CLOSING_QUOTE:
+    'there is text right behind a closing quote; a quote inside a quoted value must be doubled',
+  INVALID_OPENING_QUOTE:
+    'there is a quote inside a value that is not quoted; quote the whole value and double the quote',
+  CSV_MAX_RECORD_SIZE: `the record is longer than ${longestRecord >> 20} MiB: a quote is probably never closed`,
+}
+
+/** Tells the one reject that ends the reading, and makes the error that goes with it. */
+async function brokenQuote(
+  error: CsvError,
+  path: string,
+  position: Position,
+  { header, records }: { header: readonly string[]; records: number },
+  options: ReadOptions,
+): Promise<AppError> {
+  const { start, line, bytes } = await recordAt(path, position)
+  const index = typeof error['column'] === 'number' ? error['column'] : -1
+  const column = header[index] ?? null
+  const message = explanations[error.code] ?? error.message
+  await options.onFault({
+    line,
+    byteOffset: start,
+    byteLength: bytes,
+    record: records + 1,
+    column,
+    code: 'quote-error',
+    message,
+    cells: null,
+  })
+  const where = `${options.name} line ${line}${column === null ? '' : `, column “${column}”`}`
+  return new AppError('rejected', `${where}: ${message}. What follows cannot be read with certainty.`, {
+    cause: error,
+    details: { file: options.name, line, ...(column === null ? {} : { column }) },
+  })
+}
+
+/** The record that begins behind the last one that was read, blank lines skipped. */
+async function recordAt(path: string, position: Position): Promise<{ start: number; line: number; bytes: number }> {
+  await using file = await open(path, 'r')
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(longestRaw), 0, longestRaw, position.byteOffset)
+  const text = buffer.toString('latin1', 0, bytesRead)
+  const blank = /^[\r\n]*/.exec(text)?.[0] ?? ''
+  return {
+    start: position.byteOffset + blank.length,
+    line: position.line + (blank.match(/\r\n|\n|\r/g)?.length ?? 0),
+    bytes: trimEnd(text).length - blank.length,
+  }
+}
