@@ -2,11 +2,11 @@
  * What a record is. Bytes in; out comes a file that DuckDB cannot misread, with its records counted: the file itself
  * where it is provably simple, else a flat copy.
  */
+import { open } from 'node:fs/promises'
 import { AppError } from '../errors.ts'
 import type { RejectCode, Warning } from '../model.ts'
-import { type Facts, scan } from './scan.ts'
+import { type Facts, longestLine, scan } from './scan.ts'
 import { readStrict } from './strict.ts'
-import { open } from 'node:fs/promises'
 
 /** A record that cannot be taken as it stands. */
 export interface Fault {
@@ -28,7 +28,8 @@ export interface ReadOptions {
   readonly name: string
   readonly signal: AbortSignal
   readonly onProgress: (bytes: number) => void
-  readonly onFault: (fault: Fault) => Promise<void>
+  /** Told in the order of the file. */
+  readonly onFault: (fault: Fault, header: readonly string[]) => Promise<void>
 }
 
 export interface Reading {
@@ -42,6 +43,8 @@ export interface Reading {
   readonly records: number
   readonly rejected: number
   readonly blankLines: number
+  /** No line of the file at `path` has more bytes. */
+  readonly longest: number
   readonly facts: Facts
   readonly warnings: readonly Warning[]
 }
@@ -49,7 +52,7 @@ export interface Reading {
 const mark = Buffer.from([0xef, 0xbb, 0xbf])
 
 /** The facts of a file, or the reason why it is no CSV at all. */
-export async function examine(path: string, options: ReadOptions & { hash: boolean }): Promise<Facts> {
+export async function examine(path: string, options: Omit<ReadOptions, 'onFault'> & { hash: boolean }): Promise<Facts> {
   const facts = await scan(path, options)
   refuseForeign(facts, options.name)
   if (facts.nul >= 0) {
@@ -76,19 +79,16 @@ export async function readPlain(path: string, facts: Facts): Promise<Reading | u
   const header = await readHeader(path, facts)
   const records = facts.lines - 1
   const warnings = warningsFor(header, records)
-  return { layout: 'plain', path, header, lineEnd, records, rejected: 0, blankLines: 0, facts, warnings }
+  const counts = { records, rejected: 0, blankLines: 0, longest: longestLine }
+  return { layout: 'plain', path, header, lineEnd, ...counts, facts, warnings }
 }
 
 /** The way for every other file, and for a simple one in which something turned out not to fit. */
 export async function readFlat(path: string, flat: string, facts: Facts, options: ReadOptions): Promise<Reading> {
   const hasMark = facts.start.subarray(0, 3).equals(mark)
-  const { header, records, rejected, blankLines } = await readStrict(path, flat, {
-    ...options,
-    mark: hasMark,
-    bytes: facts.bytes,
-  })
-  const warnings = warningsFor(header, records)
-  return { layout: 'flat', path: flat, header, lineEnd: '\n', records, rejected, blankLines, facts, warnings }
+  const reading = await readStrict(path, flat, { ...options, mark: hasMark })
+  const warnings = warningsFor(reading.header, reading.records)
+  return { layout: 'flat', path: flat, lineEnd: '\n', ...reading, facts, warnings }
 }
 
 /** The first line of a file that is known to have no quotes. */

@@ -17,10 +17,12 @@ export interface StrictReading {
   readonly records: number
   readonly rejected: number
   readonly blankLines: number
+  /** Bytes of the longest line of the flat copy, at most. */
+  readonly longest: number
 }
 
 /** A longer record is taken for a quote that was never closed. */
-const longestRecord = 16 << 20
+const longestRecord = 4 << 20
 /** How much of a broken record a reject shows. */
 const longestRaw = 64 << 10
 
@@ -33,10 +35,10 @@ interface Parsed {
 export async function readStrict(
   path: string,
   flat: string,
-  options: ReadOptions & { mark: boolean; bytes: number },
+  options: ReadOptions & { mark: boolean },
 ): Promise<StrictReading> {
   const position = new Position(options.mark ? 3 : 0)
-  const state = { header: undefined as string[] | undefined, records: 0, rejected: 0 }
+  const state = { header: undefined as string[] | undefined, records: 0, rejected: 0, longest: 0 }
   const parser = parse({
     bom: true,
     raw: true,
@@ -59,11 +61,14 @@ export async function readStrict(
       state.records++
       if (record.length !== state.header.length) {
         state.rejected++
-        await options.onFault(ragged(state.header, record, { ...place, record: state.records }))
+        await options.onFault(ragged(state.header, record, { ...place, record: state.records }), state.header)
         continue
       }
       const lead = [place.line, place.byteOffset, place.byteLength, state.records].join(flatDelimiter)
-      block += `${lead}${flatDelimiter}${record.map(escapeCell).join(flatDelimiter)}\n`
+      const line = `${lead}${flatDelimiter}${record.map(escapeCell).join(flatDelimiter)}\n`
+      // At most three bytes of UTF-8 for each unit of a string.
+      state.longest = Math.max(state.longest, line.length * 3)
+      block += line
       if (block.length < 1 << 18) continue
       options.onProgress(position.byteOffset)
       yield block
@@ -88,6 +93,7 @@ export async function readStrict(
     records: state.records,
     rejected: state.rejected,
     blankLines: position.blankLines + (await position.blankTail(path)),
+    longest: state.longest,
   }
 }
 
@@ -146,7 +152,7 @@ function ragged(header: readonly string[], record: readonly string[], place: Pla
     ...place,
     column: short ? (header[record.length] ?? null) : null,
     code: short ? 'missing-cell' : 'extra-cell',
-    message: `the record has ${record.length} cells, the header ${header.length}`,
+    message: `the record has ${record.length} of the header’s ${header.length} cells`,
     cells: record,
   }
 }
@@ -172,16 +178,8 @@ async function brokenQuote(
   const index = typeof error['column'] === 'number' ? error['column'] : -1
   const column = header[index] ?? null
   const message = explanations[error.code] ?? error.message
-  await options.onFault({
-    line,
-    byteOffset: start,
-    byteLength: bytes,
-    record: records + 1,
-    column,
-    code: 'quote-error',
-    message,
-    cells: null,
-  })
+  const place = { line, byteOffset: start, byteLength: bytes, record: records + 1 }
+  await options.onFault({ ...place, column, code: 'quote-error', message, cells: null }, header)
   const where = `${options.name} line ${line}${column === null ? '' : `, column “${column}”`}`
   return new AppError('rejected', `${where}: ${message}. What follows cannot be read with certainty.`, {
     cause: error,

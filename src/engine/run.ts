@@ -1,0 +1,183 @@
+/**
+ * The work on one job folder: files in; outputs, rejects and a report out. Knows no service, no secret and no network.
+ *
+ * First it bets that every record is sound, which is nearly always true and costs one statement: the inputs are views
+ * with a filter that ends the statement at the first record that is not, and the executed plan tells how many rows
+ * passed that filter. Only when these are all the records that the reader counted is the bet won. Otherwise it goes the
+ * careful way: it checks each file, tells each fault, and then runs the outputs over what is sound.
+ */
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AppError } from '../errors.ts'
+import type { InputBalance, OutputFormat, TaskError } from '../model.ts'
+import type { Job, ProducedFile, Report, RunOptions } from '../ports.ts'
+import { countFaulty, tellFaults, verdictOf } from './check.ts'
+import { Database, SqlError } from './duckdb.ts'
+import { flatPath, type InputFile, Inputs } from './inputs.ts'
+import { copySql, writeCounted, writeOutput } from './outputs.ts'
+import { Rejects } from './rejects.ts'
+import { guardSql, soundSql } from './relation.ts'
+import { createInputViews, createReservedRelations, setParams } from './relations.ts'
+
+/** What a job folder holds beside its inputs. */
+export const jobFile = 'job.json'
+const rejectsFile = 'out/rejects.csv'
+
+interface Run {
+  readonly folder: string
+  readonly job: Job
+  readonly database: Database
+  readonly rejects: Rejects
+  readonly options: RunOptions
+}
+
+/**
+ * @throws {AppError} whatever is neither the input's fault nor the pipeline's; what is, comes as the report's `error`.
+ */
+export async function runJob(folder: string, options: RunOptions): Promise<Report> {
+  const job = JSON.parse(await readFile(join(folder, jobFile), 'utf8')) as Job
+  for (const name of ['out', 'spill', 'flat']) await mkdir(join(folder, name), { recursive: true })
+  using database = await Database.open({
+    memory: job.memory,
+    threads: job.threads,
+    spill: join(folder, 'spill'),
+    readable: job.inputs.flatMap(({ path }, file) => [path, flatPath(folder, file)]),
+    writable: join(folder, 'out'),
+    signal: options.signal,
+  })
+  using rejects = await Rejects.open(database)
+  const run: Run = { folder, job, database, rejects, options }
+  try {
+    await setParams(database, job)
+    const inputs = new Inputs(folder, job, rejects, options)
+    const files = await inputs.read()
+    return (await bet(run, files)) ?? (await takeCare(run, inputs, files))
+  } catch (error) {
+    if (!(error instanceof AppError) || (error.code !== 'rejected' && error.code !== 'unprocessable')) throw error
+    const { code, message, details } = error
+    return await report(run, [], {}, [], { code, message, ...(details && { details }) })
+  }
+}
+
+/** All outputs at once over inputs that are taken to be sound; undefined when that is not proven. */
+async function bet(run: Run, files: readonly InputFile[]): Promise<Report | undefined> {
+  const { database, job } = run
+  const [output, ...others] = Object.entries(job.pipeline.outputs)
+  // Every output would read the files again, so with several of them the careful way is the cheaper one.
+  if (output === undefined || others.length > 0 || files.some(({ reading }) => reading.rejected > 0)) return undefined
+  await createInputViews(database, files, (file) => guardSql(file, mark(file)))
+  await createReservedRelations(database, job, files, (file) => balance(file, 0))
+  const [name, spec] = output
+  const path = outputPath(name, spec.format)
+  const copy = await copySql(database, name, spec, join(run.folder, path))
+  try {
+    const counted = await withProgress(run, files, () => writeCounted(database, copy, files.map(mark)))
+    if (files.some(({ reading }, i) => counted.passed[i] !== reading.records)) return undefined
+    const balances = sum(files.map((file) => [file, balance(file, 0)]))
+    return await report(run, files, balances, [{ name, format: spec.format, file: path, rows: counted.rows }], null)
+  } catch (error) {
+    if (error instanceof SqlError) return undefined
+    throw error
+  }
+}
+
+/** The error of a file's guard, by which its filter is found in the plan. */
+function mark({ file }: InputFile): string {
+  return `rowmill: not sound: file ${file}.`
+}
+
+/** Checks every file, tells every fault, and runs the outputs over the sound records if the pipeline allows that. */
+async function takeCare(run: Run, inputs: Inputs, unchecked: readonly InputFile[]): Promise<Report> {
+  const { database, job, rejects } = run
+  const files: InputFile[] = []
+  const faulty = new Map<InputFile, number>()
+  for (const file of unchecked) {
+    const checked = await checkFile(run, inputs, file)
+    files.push(checked.file)
+    faulty.set(checked.file, checked.faulty)
+  }
+  rejects.flush()
+  const balanceOf = (file: InputFile) => balance(file, faulty.get(file) ?? 0)
+  const balances = sum(files.map((file) => [file, balanceOf(file)]))
+  const names = new Map(files.map(({ file, name }) => [file, name]))
+  const error = verdictOf(job.pipeline, balances, names, rejects)
+  if (error !== null) return report(run, files, balances, [], error)
+
+  await createInputViews(database, files, (file) => (faulty.get(file) === 0 ? undefined : soundSql(file)))
+  await createReservedRelations(database, job, files, balanceOf)
+  const produced: ProducedFile[] = []
+  for (const [name, spec] of Object.entries(job.pipeline.outputs)) {
+    const path = outputPath(name, spec.format)
+    const copy = await copySql(database, name, spec, join(run.folder, path))
+    const rows = await withProgress(run, files, () => writeOutput(database, name, copy))
+    produced.push({ name, format: spec.format, file: path, rows })
+  }
+  return report(run, files, balances, produced, null)
+}
+
+async function checkFile(run: Run, inputs: Inputs, file: InputFile): Promise<{ file: InputFile; faulty: number }> {
+  const faulty = await withProgress(run, [file], () => countFaulty(run.database, file))
+  if (faulty === 0) return { file, faulty }
+  if (file.reading.layout === 'plain') return checkFile(run, inputs, await inputs.readAgain(file))
+  await tellFaults(run.database, file, file.original, run.rejects)
+  return { file, faulty: faulty ?? 0 }
+}
+
+/** Tells twice a second how far the statement is that a call runs over these files. */
+async function withProgress<T>(
+  { database, options }: Run,
+  files: readonly InputFile[],
+  call: () => Promise<T>,
+): Promise<T> {
+  const total = files.reduce((rows, { reading }) => rows + reading.records, 0)
+  const tell = () => {
+    const { progress } = database
+    if (progress === undefined) return
+    options.onProgress({ phase: 'working', unit: 'rows', done: Math.floor(progress * total), total })
+  }
+  const timer = setInterval(tell, 500)
+  try {
+    return await call()
+  } finally {
+    clearInterval(timer)
+  }
+}
+
+function outputPath(name: string, format: OutputFormat): string {
+  return `out/${name}.${format}`
+}
+
+function balance({ reading: { records, rejected, blankLines } }: InputFile, faulty: number): InputBalance {
+  const all = rejected + faulty
+  return { records, accepted: records - all, rejected: all, blankLines }
+}
+
+/** The balances of the files, added up by input. */
+function sum(files: readonly (readonly [InputFile, InputBalance])[]): Record<string, InputBalance> {
+  const inputs: Record<string, InputBalance> = {}
+  for (const [{ input }, one] of files) {
+    const other = inputs[input] ?? { records: 0, accepted: 0, rejected: 0, blankLines: 0 }
+    inputs[input] = {
+      records: other.records + one.records,
+      accepted: other.accepted + one.accepted,
+      rejected: other.rejected + one.rejected,
+      blankLines: other.blankLines + one.blankLines,
+    }
+  }
+  return inputs
+}
+
+async function report(
+  { folder, rejects }: Run,
+  files: readonly InputFile[],
+  inputs: Report['inputs'],
+  outputs: readonly ProducedFile[],
+  error: TaskError | null,
+): Promise<Report> {
+  const { count } = rejects
+  if (count > 0) await rejects.write(join(folder, rejectsFile))
+  const warnings = files.flatMap((file) =>
+    file.warnings.map(({ code, message }) => ({ code, message: `${file.name}: ${message}` })),
+  )
+  return { inputs, outputs, warnings, rejects: count > 0 ? { file: rejectsFile, count } : null, error }
+}
