@@ -1,0 +1,239 @@
+/**
+ * Blobs as files: each under its key's path below one folder. What is being written stands in `tmp/` beside them, on
+ * the same filesystem, until all its bytes are durable; so a file under a key is always whole.
+ */
+import { createHash } from 'node:crypto'
+import { type FileHandle, link, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
+import { dirname, join, relative, resolve } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { makeFolder, syncFolder } from '../durable.ts'
+import { AppError, asAppError, errnoOf } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { Blobs } from '../ports.ts'
+import { draftName, sweepDrafts } from './drafts.ts'
+
+type PutOptions = NonNullable<Parameters<Blobs['put']>[2]>
+
+const chunkBytes = 1 << 20
+
+/** Opens the folder, makes it when it is missing, and clears away what killed processes left half-written. */
+export async function openDiskBlobs(root: string, { log }: { log?: Log } = {}): Promise<Blobs> {
+  const folder = resolve(root)
+  const drafts = join(folder, 'tmp')
+  /** Keys on their way: a second `put` of one in this process is refused before either is there. */
+  const arriving = new Set<string>()
+
+  /** Runs what touches the disk, and only that: what a source or a signal throws is the caller's own. */
+  async function disk<T>(work: () => Promise<T>, where = folder): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw translate(error, where)
+    }
+  }
+
+  async function put(key: string, source: AsyncIterable<Uint8Array>, options: PutOptions = {}) {
+    const path = pathOf(folder, key)
+    if (arriving.has(key)) throw taken(key)
+    arriving.add(key)
+    const draft = join(drafts, draftName())
+    try {
+      await disk(() => refuseTaken(path, key))
+      const sum = await write(draft, source, options)
+      await disk(() => publish(draft, path, key))
+      return sum
+    } catch (error) {
+      // A disk that fails here as well leaves it to the next start; the first error is the one to tell.
+      await rm(draft, { force: true }).catch((err: unknown) => log?.warn({ err, draft }, 'a draft was not removed'))
+      throw error
+    } finally {
+      arriving.delete(key)
+    }
+  }
+
+  async function write(draft: string, source: AsyncIterable<Uint8Array>, { maxBytes, signal }: PutOptions) {
+    const file = await disk(async () => {
+      await makeFolder(drafts)
+      return await open(draft, 'wx')
+    })
+    try {
+      const hash = createHash('sha256')
+      let bytes = 0
+      for await (const chunk of signal === undefined ? source : until(signal, source)) {
+        bytes += chunk.byteLength
+        if (maxBytes !== undefined && bytes > maxBytes) {
+          throw new AppError('too_large', `It is larger than the ${maxBytes} bytes that are allowed.`)
+        }
+        // The hash is computed while the system writes.
+        const written = disk(() => writeAll(file, chunk))
+        hash.update(chunk)
+        await written
+      }
+      await disk(() => file.sync())
+      return { bytes, sha256: hash.digest('hex') }
+    } finally {
+      await disk(() => file.close())
+    }
+  }
+
+  /** Gives a durable draft its name, and makes the name durable. */
+  async function publish(draft: string, path: string, key: string) {
+    await makeFolder(dirname(path))
+    await refuseTaken(path, key)
+    await rename(draft, path)
+    try {
+      // Every folder up to ours, not only one just made: a put beside this one may have made it and not synced it yet.
+      for (let at = dirname(path); at.length >= folder.length; at = dirname(at)) await syncFolder(at)
+    } catch (error) {
+      await rm(path, { force: true })
+      throw error
+    }
+  }
+
+  async function read(key: string): Promise<Readable> {
+    const path = pathOf(folder, key)
+    const file = await disk(() =>
+      open(path).catch((error: unknown) => {
+        throw errnoOf(error) === 'ENOENT' ? absent(key, error) : error
+      }),
+    )
+    return file.createReadStream({ highWaterMark: chunkBytes })
+  }
+
+  async function fetch(keys: readonly string[], path: string, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    const [only] = keys
+    if (only !== undefined && keys.length === 1 && (await linked(pathOf(folder, only), path))) return
+    const file = await disk(() => open(path, 'wx'), path)
+    try {
+      async function* bytes() {
+        for (const key of keys) yield* (await read(key)) as AsyncIterable<Uint8Array>
+      }
+      await pipeline(bytes, file.createWriteStream({ highWaterMark: chunkBytes }), { signal })
+    } catch (error) {
+      await rm(path, { force: true })
+      throw signal.aborted ? (signal.reason as Error) : translate(error, path)
+    }
+  }
+
+  async function list(prefix: string): Promise<string[]> {
+    const top = prefix === '' ? folder : pathOf(folder, prefix.replace(/\/$/, ''))
+    const keyOf = (file: string) => relative(folder, file)
+    const found = await disk(() => filesBelow(top))
+    return found
+      .map(keyOf)
+      .filter((key) => !key.startsWith('tmp/'))
+      .toSorted()
+  }
+
+  await disk(() => makeFolder(drafts))
+  const swept = await disk(() => sweepDrafts(drafts))
+  if (swept > 0) log?.info({ folder, files: swept }, 'removed what was half-written when a process ended')
+
+  return {
+    put,
+    read,
+    fetch,
+    list,
+    async delete(prefix) {
+      const path = pathOf(folder, prefix.replace(/\/$/, ''))
+      await disk(() => rm(path, { recursive: true, force: true }))
+    },
+    async free() {
+      return await disk(async () => {
+        await makeFolder(folder)
+        const { bavail, bsize } = await statfs(folder)
+        return bavail * bsize
+      })
+    },
+  }
+}
+
+/**
+ * The one place where a key becomes a path.
+ * @throws {AppError} internal: keys are ours, so a bad one is a fault of ours.
+ */
+function pathOf(folder: string, key: string): string {
+  const segments = key.split('/')
+  if (segments[0] === 'tmp' || !segments.every((segment) => /^(?!\.\.?$)[A-Za-z0-9._-]{1,255}$/.test(segment))) {
+    throw new AppError('internal', 'Internal error', { cause: new Error(`not a blob's key: ${JSON.stringify(key)}`) })
+  }
+  return join(folder, ...segments)
+}
+
+/** Blobs never change, so one file may have two names; false where the filesystems or their rules are against it. */
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to)
+    return true
+  } catch {
+    // Copying says better than `link` what is wrong, if it is more than that.
+    return false
+  }
+}
+
+/** The source until the signal fires; then the signal's reason is thrown, however silent the source is. */
+async function* until<T>(signal: AbortSignal, source: AsyncIterable<T>): AsyncGenerator<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const abort = () => reject(signal.reason as Error)
+  aborted.catch(() => {})
+  signal.addEventListener('abort', abort, { once: true })
+  const iterator = source[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      signal.throwIfAborted()
+      const next = await Promise.race([iterator.next(), aborted])
+      if (next.done === true) return
+      yield next.value
+    }
+  } finally {
+    signal.removeEventListener('abort', abort)
+    // Not waited for: a source that hangs does not return either.
+    iterator.return?.().catch(() => {})
+  }
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.byteLength; ) {
+    const { bytesWritten } = await file.write(chunk, at)
+    at += bytesWritten
+  }
+}
+
+/** `rename` would replace what is there. */
+async function refuseTaken(path: string, key: string): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  })
+  if (found !== undefined) throw taken(key)
+}
+
+async function filesBelow(path: string): Promise<string[]> {
+  try {
+    const entries = await readdir(path, { recursive: true, withFileTypes: true })
+    return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  } catch (error) {
+    if (errnoOf(error) === 'ENOTDIR') return [path]
+    if (errnoOf(error) === 'ENOENT') return []
+    throw error
+  }
+}
+
+function taken(key: string): AppError {
+  return new AppError('conflict', `There is a blob ${key} already, and blobs never change.`)
+}
+
+function absent(key: string, cause: unknown): AppError {
+  return new AppError('not_found', `There is no blob ${key}.`, { cause })
+}
+
+function translate(error: unknown, where: string): AppError {
+  const known = asAppError(error)
+  const errno = errnoOf(error)
+  if (error instanceof AppError || known.code !== 'internal' || errno === undefined) return known
+  return new AppError('unavailable', `${where} cannot be used (${errno}). Check the folder and its disk.`, {
+    cause: error,
+  })
+}

@@ -1,0 +1,150 @@
+/** What workers do with tasks. Every write of theirs names the state and the attempt it believes in. */
+import type { Kysely, Transaction, UpdateObject } from 'kysely'
+import { sql } from 'kysely'
+import { checkBalances, statesBefore, type TaskError } from '../model.ts'
+import type { Catalog, Verdict } from '../ports.ts'
+import type { Database, Tables } from './tables.ts'
+import { needTask } from './tasks.ts'
+
+type Attempts = Pick<Catalog, 'dueTasks' | 'claim' | 'renew' | 'finish' | 'requeueLapsed'>
+
+type Changes = UpdateObject<Tables, 'tasks'>
+
+/** A task that nobody runs has no lease and no progress. */
+const released = { lease_until: null, progress: null } as const
+
+export function attempts({ db, now }: Database): Attempts {
+  const later = (ms: number) => sql<number>`${now} + ${Math.round(ms)}`
+
+  function changes(verdict: Verdict): Changes {
+    if (verdict.state === 'queued') {
+      return {
+        ...released,
+        state: 'queued',
+        ...(verdict.why === 'crashed' ? { crashes: oneMore('crashes') } : {}),
+        ...(verdict.why === 'failed' ? { failures: oneMore('failures') } : {}),
+        run_after: later(verdict.delayMs),
+      }
+    }
+    const { state, balances, rejects } = verdict
+    return {
+      ...released,
+      state,
+      ended_at: now,
+      balances: balances === null ? null : JSON.stringify(balances),
+      rejects_count: rejects?.count ?? null,
+      rejects_bytes: rejects?.bytes ?? null,
+      rejects_blob: rejects?.blob ?? null,
+      ...(state === 'succeeded' ? { warnings: JSON.stringify(verdict.warnings) } : errorColumns(verdict.error)),
+      ...(state === 'failed' && verdict.crashed ? { crashes: oneMore('crashes') } : {}),
+    }
+  }
+
+  return {
+    async dueTasks(limit) {
+      const rows = await db
+        .selectFrom('tasks')
+        .select('id')
+        .where('state', '=', 'queued')
+        .where('run_after', '<=', now)
+        .orderBy('run_after')
+        .orderBy('id')
+        .limit(limit)
+        .execute()
+      return rows.map((row) => row.id)
+    },
+
+    claim: (id, leaseMs) =>
+      db.transaction().execute(async (trx) => {
+        const { numUpdatedRows } = await trx
+          .updateTable('tasks')
+          .set({
+            state: 'running',
+            attempt: oneMore('attempt'),
+            lease_until: later(leaseMs),
+            started_at: sql<number>`coalesce(started_at, ${now})`,
+          })
+          .where('id', '=', id)
+          .where('state', 'in', statesBefore('running'))
+          .where('run_after', '<=', now)
+          .executeTakeFirst()
+        return numUpdatedRows === 0n ? undefined : await needTask(trx, id)
+      }),
+
+    async renew(id, attempt, leaseMs, progress) {
+      const { numUpdatedRows } = await held(db, id, attempt)
+        .set({ lease_until: later(leaseMs), progress: progress === null ? null : JSON.stringify(progress) })
+        .executeTakeFirst()
+      return numUpdatedRows > 0n
+    },
+
+    finish: async (id, attempt, verdict) => {
+      if (verdict.state === 'succeeded') checkBalances(verdict.balances)
+      return await db.transaction().execute(async (trx) => {
+        const { numUpdatedRows } = await held(trx, id, attempt).set(changes(verdict)).executeTakeFirst()
+        if (numUpdatedRows === 0n) return false
+        if (verdict.state === 'succeeded' && verdict.outputs.length > 0) {
+          const rows = verdict.outputs.map(({ name, format, rows: count, bytes, sha256, blob }, position) => {
+            return { task: id, position, name, format, rows: count, bytes, sha256, blob }
+          })
+          await trx.insertInto('outputs').values(rows).execute()
+        }
+        return true
+      })
+    },
+
+    requeueLapsed: (maxLost) =>
+      db.transaction().execute(async (trx) => {
+        const lapsed = await trx
+          .selectFrom('tasks')
+          .select(['id', 'attempt', 'lost_leases'])
+          .where('state', '=', 'running')
+          .where('lease_until', '<', now)
+          .execute()
+        const moved: string[] = []
+        for (const { id, attempt, lost_leases } of lapsed) {
+          const lost = lost_leases + 1
+          const { numUpdatedRows } = await held(trx, id, attempt)
+            .set({
+              ...released,
+              lost_leases: lost,
+              ...(lost < maxLost
+                ? { state: 'queued', run_after: now }
+                : { state: 'failed', ended_at: now, ...errorColumns(abandoned(lost)) }),
+            })
+            // A heartbeat may have come between, where a database lets readers and writers pass each other.
+            .where('lease_until', '<', now)
+            .executeTakeFirst()
+          if (numUpdatedRows > 0n) moved.push(id)
+        }
+        return moved
+      }),
+  }
+}
+
+/**
+ * The fence: the task runs, and under this attempt. Not `statesBefore`: a task may fail from the queue as well, but a
+ * worker that lost its lease must not fail what waits there for another.
+ */
+function held(db: Kysely<Tables> | Transaction<Tables>, id: string, attempt: number) {
+  return db.updateTable('tasks').where('id', '=', id).where('state', '=', 'running').where('attempt', '=', attempt)
+}
+
+function abandoned(lost: number): TaskError {
+  return {
+    code: 'unavailable',
+    message: `The task's worker died or fell silent ${lost} times. Look into the workers' logs, then retry the task.`,
+  }
+}
+
+function oneMore(column: 'attempt' | 'crashes' | 'failures') {
+  return sql<number>`${sql.ref(column)} + 1`
+}
+
+function errorColumns({ code, message, details }: TaskError): Changes {
+  return {
+    error_code: code,
+    error_message: message,
+    error_details: details === undefined ? null : JSON.stringify(details),
+  }
+}

@@ -1,0 +1,139 @@
+/** The catalog's schema, as the steps that lead to it. A step that was released is never changed: add another. */
+import type { Kysely } from 'kysely'
+import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration'
+import { AppError } from '../errors.ts'
+
+/** Applied in the order of their names. */
+const migrations: Readonly<Record<string, Migration>> = {
+  '0001_uploads_and_tasks': { up: uploadsAndTasks },
+}
+
+export interface MigrationStatus {
+  readonly applied: string[]
+  readonly pending: string[]
+  /** Applied by a newer Rowmill: this one does not know what they did. */
+  readonly unknown: string[]
+}
+
+export const nothingApplied: MigrationStatus = { applied: [], pending: Object.keys(migrations), unknown: [] }
+
+export async function statusOf<T>(db: Kysely<T>): Promise<MigrationStatus> {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true })
+  if (!tables.some((table) => table.name === DEFAULT_MIGRATION_TABLE)) return nothingApplied
+  const ledger = db as unknown as Kysely<{ [DEFAULT_MIGRATION_TABLE]: { name: string } }>
+  const rows = await ledger.selectFrom(DEFAULT_MIGRATION_TABLE).select('name').orderBy('name').execute()
+  const done = new Set(rows.map((row) => row.name))
+  const known = Object.keys(migrations)
+  return {
+    applied: known.filter((name) => done.has(name)),
+    pending: known.filter((name) => !done.has(name)),
+    unknown: [...done].filter((name) => !known.includes(name)),
+  }
+}
+
+/**
+ * Brings the schema up to date; the names of the steps taken. Safe in several processes at once: Kysely takes the
+ * database's lock before it looks at what is left to do.
+ * @throws {AppError} conflict, when the schema is newer than this code.
+ */
+export async function migrateToLatest<T>(db: Kysely<T>): Promise<string[]> {
+  const { unknown } = await statusOf(db)
+  if (unknown.length > 0) {
+    throw new AppError(
+      'conflict',
+      `The catalog was made by a newer Rowmill (it has ${unknown.join(', ')}, which this version does not know). ` +
+        'Run that version, or point ROWMILL_DATA at another folder.',
+    )
+  }
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
+  const { error, results } = await migrator.migrateToLatest()
+  if (error !== undefined) throw error
+  return (results ?? []).map((result) => result.migrationName)
+}
+
+async function uploadsAndTasks(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db
+  await schema
+    .createTable('uploads')
+    .addColumn('id', 'varchar(64)', (column) => column.primaryKey())
+    .addColumn('owner', 'varchar(64)', (column) => column.notNull())
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('state', 'varchar(16)', (column) => column.notNull())
+    .addColumn('bytes', 'bigint', (column) => column.notNull())
+    .addColumn('sha256', 'varchar(64)')
+    .addColumn('created_at', 'bigint', (column) => column.notNull())
+    .addColumn('completed_at', 'bigint')
+    .execute()
+  await schema.createIndex('uploads_by_owner').on('uploads').columns(['owner', 'id']).execute()
+
+  await schema
+    .createTable('parts')
+    .addColumn('upload', 'varchar(64)', (column) => column.notNull())
+    .addColumn('n', 'integer', (column) => column.notNull())
+    .addColumn('blob', 'varchar(255)', (column) => column.notNull())
+    .addColumn('bytes', 'bigint', (column) => column.notNull())
+    .addColumn('sha256', 'varchar(64)', (column) => column.notNull())
+    .addPrimaryKeyConstraint('parts_key', ['upload', 'n'])
+    .addForeignKeyConstraint('parts_upload', ['upload'], 'uploads', ['id'])
+    .execute()
+
+  await schema
+    .createTable('tasks')
+    .addColumn('id', 'varchar(64)', (column) => column.primaryKey())
+    .addColumn('owner', 'varchar(64)', (column) => column.notNull())
+    .addColumn('pipeline', 'varchar(255)', (column) => column.notNull())
+    .addColumn('pipeline_text', 'text', (column) => column.notNull())
+    .addColumn('params', 'text', (column) => column.notNull())
+    .addColumn('state', 'varchar(16)', (column) => column.notNull())
+    .addColumn('attempt', 'integer', (column) => column.notNull())
+    .addColumn('crashes', 'integer', (column) => column.notNull())
+    .addColumn('failures', 'integer', (column) => column.notNull())
+    .addColumn('lost_leases', 'integer', (column) => column.notNull())
+    .addColumn('run_after', 'bigint', (column) => column.notNull())
+    .addColumn('lease_until', 'bigint')
+    .addColumn('progress', 'text')
+    .addColumn('balances', 'text')
+    .addColumn('warnings', 'text', (column) => column.notNull())
+    .addColumn('rejects_count', 'bigint')
+    .addColumn('rejects_bytes', 'bigint')
+    .addColumn('rejects_blob', 'varchar(255)')
+    .addColumn('error_code', 'varchar(64)')
+    .addColumn('error_message', 'text')
+    .addColumn('error_details', 'text')
+    .addColumn('retry_of', 'varchar(64)')
+    .addColumn('created_at', 'bigint', (column) => column.notNull())
+    .addColumn('started_at', 'bigint')
+    .addColumn('ended_at', 'bigint')
+    .execute()
+  await schema.createIndex('tasks_by_owner').on('tasks').columns(['owner', 'id']).execute()
+  await schema.createIndex('tasks_by_state').on('tasks').columns(['owner', 'state', 'id']).execute()
+  await schema.createIndex('tasks_due').on('tasks').columns(['state', 'run_after', 'id']).execute()
+  await schema.createIndex('tasks_lapsed').on('tasks').columns(['state', 'lease_until']).execute()
+
+  await schema
+    .createTable('task_inputs')
+    .addColumn('task', 'varchar(64)', (column) => column.notNull())
+    .addColumn('position', 'integer', (column) => column.notNull())
+    .addColumn('input', 'varchar(255)', (column) => column.notNull())
+    .addColumn('upload', 'varchar(64)', (column) => column.notNull())
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addPrimaryKeyConstraint('task_inputs_key', ['task', 'position'])
+    .addForeignKeyConstraint('task_inputs_task', ['task'], 'tasks', ['id'])
+    .addForeignKeyConstraint('task_inputs_upload', ['upload'], 'uploads', ['id'])
+    .execute()
+  await schema.createIndex('task_inputs_by_upload').on('task_inputs').column('upload').execute()
+
+  await schema
+    .createTable('outputs')
+    .addColumn('task', 'varchar(64)', (column) => column.notNull())
+    .addColumn('position', 'integer', (column) => column.notNull())
+    .addColumn('name', 'varchar(255)', (column) => column.notNull())
+    .addColumn('format', 'varchar(16)', (column) => column.notNull())
+    .addColumn('rows', 'bigint', (column) => column.notNull())
+    .addColumn('bytes', 'bigint', (column) => column.notNull())
+    .addColumn('sha256', 'varchar(64)', (column) => column.notNull())
+    .addColumn('blob', 'varchar(255)', (column) => column.notNull())
+    .addPrimaryKeyConstraint('outputs_key', ['task', 'name'])
+    .addForeignKeyConstraint('outputs_task', ['task'], 'tasks', ['id'])
+    .execute()
+}

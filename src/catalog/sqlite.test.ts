@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFile, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
+import pino from 'pino'
+import { testCatalog } from '../../test/contracts/catalog.ts'
+import { newId } from '../ids.ts'
+import { createLog } from '../log.ts'
+import { migrate, migrationStatus, openCatalog } from './open.ts'
+
+const silent = { log: createLog('silent') }
+
+async function folder() {
+  const path = await mkdtemp(join(tmpdir(), 'rowmill-catalog-'))
+  return { path, file: join(path, 'data', 'catalog.db'), [Symbol.asyncDispose]: () => rm(path, { recursive: true }) }
+}
+
+testCatalog('sqlite', async () => {
+  const { file, ...rest } = await folder()
+  return { ...rest, open: () => openCatalog(file, silent) }
+})
+
+/** Runs a script in a process of its own, with a catalog `catalog` open on the file. */
+function inProcess(file: string, script: string) {
+  const source = `
+    import { openCatalog } from ${JSON.stringify(import.meta.resolve('./open.ts'))}
+    import { createLog } from ${JSON.stringify(import.meta.resolve('../log.ts'))}
+    import { newId } from ${JSON.stringify(import.meta.resolve('../ids.ts'))}
+    const catalog = await openCatalog(${JSON.stringify(file)}, { log: createLog('warn') })
+    ${script}
+    await catalog[Symbol.asyncDispose]()`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', source], { stdio: ['ignore', 'pipe', 'inherit'] })
+  return { child, lines: createInterface(child.stdout) }
+}
+
+test('processes that open a new file at once share it, and each task is one process’s', async () => {
+  await using at = await folder()
+  const run = async () => {
+    const { child, lines } = inProcess(
+      at.file,
+      `
+      for (let n = 0; n < 6; n++) {
+        const { id } = await catalog.createUpload({ id: newId(), owner: 'local', name: 'x' })
+        const inputs = [{ input: 'plays', upload: id, name: 'x' }]
+        const task = { id: newId(), owner: 'local', pipeline: 'p', pipelineText: '', params: {}, inputs, retryOf: null }
+        await catalog.completeUpload(id, { bytes: 0, sha256: null }, task)
+      }
+      for (let due = await catalog.dueTasks(3); due.length > 0; due = await catalog.dueTasks(3)) {
+        for (const id of due) if (await catalog.claim(id, 60_000)) console.log(id)
+      }`,
+    )
+    const claimed: string[] = []
+    lines.on('line', (line) => claimed.push(line))
+    assert.deepEqual(await once(child, 'close'), [0, null])
+    return claimed
+  }
+  const claimed = (await Promise.all([run(), run(), run()])).flat()
+  await using catalog = await openCatalog(at.file, silent)
+  const tasks = await catalog.listTasks('local', { limit: 99 })
+  assert.equal(tasks.length, 18)
+  assert.deepEqual(claimed.toSorted(), tasks.map((task) => task.id).toSorted())
+  assert.deepEqual(await catalog.checkIntegrity(), [])
+})
+
+test('what was acknowledged before a kill is there after it', async () => {
+  await using at = await folder()
+  const { child, lines } = inProcess(
+    at.file,
+    `for (;;) console.log((await catalog.createUpload({ id: newId(), owner: 'local', name: 'x' })).id)`,
+  )
+  const acknowledged: string[] = []
+  lines.on('line', (id) => {
+    acknowledged.push(id)
+    if (acknowledged.length === 40) child.kill('SIGKILL')
+  })
+  await once(child, 'close')
+  await using catalog = await openCatalog(at.file, silent)
+  const kept = new Set((await catalog.listUploads('local', { limit: 9_999 })).map((upload) => upload.id))
+  assert.ok(acknowledged.length >= 40)
+  for (const id of acknowledged) assert.ok(kept.has(id))
+  assert.deepEqual(await catalog.checkIntegrity(), [])
+})
+
+test('a catalog that is deleted while it is open comes back, with a warning', async () => {
+  await using at = await folder()
+  const warnings: string[] = []
+  const log = pino({ level: 'warn' }, { write: (line: string) => warnings.push(line) })
+  await using catalog = await openCatalog(at.file, { log })
+  const upload = { id: newId(), owner: 'local', name: 'x' }
+  await catalog.createUpload(upload)
+  await rm(join(at.path, 'data'), { recursive: true })
+  await catalog.ping()
+  assert.equal(await catalog.getUpload(upload.id), undefined)
+  assert.equal(warnings.length, 1)
+  await catalog.createUpload(upload)
+
+  // All of the lost ones are noticed by calls that come at once.
+  await rm(at.file)
+  const ids = Array.from({ length: 5 }, () => newId())
+  await Promise.all(ids.map((id) => catalog.createUpload({ ...upload, id })))
+  await using other = await openCatalog(at.file, silent)
+  const kept = await other.listUploads('local', { limit: 9 })
+  assert.deepEqual(kept.map(({ id }) => id).toSorted(), ids.toSorted())
+  assert.equal(warnings.length, 2)
+})
+
+test('nothing is lost when only the log beside the file is deleted, or the file is replaced', async () => {
+  await using at = await folder()
+  await using catalog = await openCatalog(at.file, silent)
+  const make = async () => (await catalog.createUpload({ id: newId(), owner: 'local', name: 'x' })).id
+  const first = await make()
+  await rm(`${at.file}-wal`)
+  const second = await make()
+  assert.deepEqual(
+    (await catalog.listUploads('local', { limit: 9 })).map(({ id }) => id),
+    [second, first].toSorted().toReversed(),
+  )
+
+  const backup = join(at.path, 'backup.db')
+  const source = new DatabaseSync(at.file)
+  source.exec(`vacuum into '${backup}'`)
+  source.close()
+  const third = await make()
+  await rename(backup, at.file)
+  assert.equal(await catalog.getUpload(third), undefined)
+  assert.equal((await catalog.getUpload(first))?.id, first)
+  assert.deepEqual(await catalog.checkIntegrity(), [])
+})
+
+test('opening migrates, and a schema from the future is refused', async () => {
+  await using at = await folder()
+  const before = await migrationStatus(at.file)
+  assert.deepEqual(before.applied, [])
+  assert.deepEqual(await readdir(at.path), [])
+  // Several at once: one does it, the others find it done.
+  const applied = await Promise.all([migrate(at.file), migrate(at.file), migrate(at.file)])
+  assert.deepEqual(applied.flat(), before.pending)
+  assert.deepEqual(await migrationStatus(at.file), { applied: before.pending, pending: [], unknown: [] })
+  await (await openCatalog(at.file, silent))[Symbol.asyncDispose]()
+
+  const db = new DatabaseSync(at.file)
+  db.exec(`insert into kysely_migration values ('9999_from_tomorrow', '2999-01-01T00:00:00.000Z')`)
+  db.close()
+  assert.deepEqual((await migrationStatus(at.file)).unknown, ['9999_from_tomorrow'])
+  for (const open of [() => openCatalog(at.file, silent), () => migrate(at.file)]) {
+    await assert.rejects(open, { code: 'conflict', message: /newer Rowmill.*9999_from_tomorrow/ })
+  }
+})
+
+test('what cannot hold a catalog is refused in clear words', async () => {
+  await using at = await folder()
+  const text = join(at.path, 'text')
+  await writeFile(text, 'This is no database, however long it is read.'.repeat(50))
+  const isFolder = join(at.path, 'folder')
+  await mkdir(isFolder)
+  await assert.rejects(openCatalog(text, silent), { code: 'unavailable', message: /text is damaged or no SQLite/ })
+  await assert.rejects(openCatalog(isFolder, silent), { code: 'unavailable', message: /folder cannot be used/ })
+  await assert.rejects(openCatalog(join(text, 'db'), silent), { code: 'unavailable', message: /ENOTDIR|EEXIST/ })
+  // A database in memory has no write-ahead log: the same refusal as on a filesystem that cannot have one.
+  await assert.rejects(openCatalog(':memory:', silent), { code: 'unavailable', message: /journal_mode memory/ })
+})
+
+test('a catalog that breaks while it is open says so, and works again once it is repaired', async () => {
+  await using at = await folder()
+  await using catalog = await openCatalog(at.file, silent)
+  const upload = await catalog.createUpload({ id: newId(), owner: 'local', name: 'x' })
+  const copy = join(at.path, 'copy.db')
+  await using other = await openCatalog(at.file, silent)
+  await other.ping()
+  const source = new DatabaseSync(at.file)
+  source.exec(`vacuum into '${copy}'`)
+  source.close()
+  await rm(join(at.path, 'data'), { recursive: true })
+  await writeFile(join(at.path, 'data'), 'a file where the folder was')
+  await assert.rejects(catalog.ping(), { code: 'unavailable' })
+  await assert.rejects(catalog.createUpload({ ...upload, id: newId() }), { code: 'unavailable' })
+  await rm(join(at.path, 'data'))
+  await mkdir(join(at.path, 'data'))
+  await copyFile(copy, at.file)
+  assert.deepEqual(await catalog.getUpload(upload.id), upload)
+})

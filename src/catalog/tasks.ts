@@ -1,0 +1,156 @@
+import type { Kysely, RawBuilder, Transaction } from 'kysely'
+import { AppError } from '../errors.ts'
+import { type Balances, checkMove, type Output, type Params, type Progress, statesBefore } from '../model.ts'
+import type { Task, TaskError, TaskInput, Warning } from '../model.ts'
+import type { Catalog, NewTask } from '../ports.ts'
+import type { Database, Tables, TaskRow } from './tables.ts'
+import { holdUploads, needUpload, notIn } from './uploads.ts'
+
+type Tasks = Pick<Catalog, 'completeUpload' | 'createTask' | 'getTask' | 'listTasks' | 'cancel'>
+
+export function tasks({ db, now }: Database): Tasks {
+  return {
+    completeUpload: (id, { bytes, sha256 }, task) =>
+      db.transaction().execute(async (trx) => {
+        const { numUpdatedRows } = await trx
+          .updateTable('uploads')
+          .set({ state: 'complete', bytes, sha256, completed_at: now })
+          .where('id', '=', id)
+          .where('state', '=', 'open')
+          .executeTakeFirst()
+        if (numUpdatedRows === 0n) throw notIn('open', await needUpload(trx, id))
+        if (task !== undefined) await insertTask(trx, now, task)
+        return await needUpload(trx, id)
+      }),
+
+    createTask: (task) =>
+      db.transaction().execute(async (trx) => {
+        await insertTask(trx, now, task)
+        return await needTask(trx, task.id)
+      }),
+
+    getTask: (id) => findTask(db, id),
+
+    async listTasks(owner, { limit, before, state }) {
+      let query = db.selectFrom('tasks').selectAll().where('owner', '=', owner)
+      if (state !== undefined) query = query.where('state', '=', state)
+      if (before !== undefined) query = query.where('id', '<', before)
+      return await withLists(db, await query.orderBy('id', 'desc').limit(limit).execute())
+    },
+
+    cancel: (id) =>
+      db.transaction().execute(async (trx) => {
+        const { numUpdatedRows } = await trx
+          .updateTable('tasks')
+          .set({ state: 'cancelled', ended_at: now, lease_until: null, progress: null })
+          .where('id', '=', id)
+          .where('state', 'in', statesBefore('cancelled'))
+          .executeTakeFirst()
+        const task = await needTask(trx, id)
+        if (numUpdatedRows === 0n) checkMove(task, 'cancelled')
+        return task
+      }),
+  }
+}
+
+async function insertTask(trx: Transaction<Tables>, now: RawBuilder<number>, task: NewTask): Promise<void> {
+  await holdUploads(
+    trx,
+    task.inputs.map((input) => input.upload),
+    'complete',
+  )
+  const { id, owner, pipeline, pipelineText, params, inputs, retryOf } = task
+  await trx
+    .insertInto('tasks')
+    .values({
+      id,
+      owner,
+      pipeline,
+      pipeline_text: pipelineText,
+      params: JSON.stringify(params),
+      state: 'queued',
+      attempt: 0,
+      crashes: 0,
+      failures: 0,
+      lost_leases: 0,
+      run_after: now,
+      warnings: '[]',
+      retry_of: retryOf,
+      created_at: now,
+    })
+    .execute()
+  if (inputs.length === 0) return
+  const rows = inputs.map(({ input, upload, name }, position) => ({ task: id, position, input, upload, name }))
+  await trx.insertInto('task_inputs').values(rows).execute()
+}
+
+/** @throws {AppError} not_found */
+export async function needTask(db: Kysely<Tables>, id: string): Promise<Task> {
+  const task = await findTask(db, id)
+  if (task === undefined) throw new AppError('not_found', `There is no task ${id}.`)
+  return task
+}
+
+async function findTask(db: Kysely<Tables>, id: string): Promise<Task | undefined> {
+  const rows = await db.selectFrom('tasks').selectAll().where('id', '=', id).execute()
+  return (await withLists(db, rows))[0]
+}
+
+/**
+ * Rows as tasks, with what stands in other tables. No transaction is needed: inputs never change, and outputs are read
+ * after the row that says they are all there.
+ */
+async function withLists(db: Kysely<Tables>, rows: readonly TaskRow[]): Promise<Task[]> {
+  const ids = rows.map((row) => row.id)
+  const done = rows.filter((row) => row.state === 'succeeded').map((row) => row.id)
+  const inputs = new Map<string, TaskInput[]>(ids.map((id) => [id, []]))
+  const outputs = new Map<string, Output[]>(done.map((id) => [id, []]))
+  if (ids.length > 0) {
+    const found = db.selectFrom('task_inputs').selectAll().where('task', 'in', ids).orderBy('task').orderBy('position')
+    for (const { task, input, upload, name } of await found.execute()) inputs.get(task)?.push({ input, upload, name })
+  }
+  if (done.length > 0) {
+    const found = db.selectFrom('outputs').selectAll().where('task', 'in', done).orderBy('task').orderBy('position')
+    for (const { task, position: _, ...output } of await found.execute()) outputs.get(task)?.push(output)
+  }
+  return rows.map((row) => taskOf(row, inputs.get(row.id) ?? [], outputs.get(row.id) ?? []))
+}
+
+function taskOf(row: TaskRow, inputs: TaskInput[], outputs: Output[]): Task {
+  return {
+    id: row.id,
+    owner: row.owner,
+    pipeline: row.pipeline,
+    pipelineText: row.pipeline_text,
+    params: JSON.parse(row.params) as Params,
+    inputs,
+    state: row.state,
+    attempt: row.attempt,
+    crashes: row.crashes,
+    failures: row.failures,
+    lostLeases: row.lost_leases,
+    runAfter: row.run_after,
+    leaseUntil: row.lease_until,
+    progress: row.progress === null ? null : (JSON.parse(row.progress) as Progress),
+    balances: row.balances === null ? null : (JSON.parse(row.balances) as Balances),
+    warnings: JSON.parse(row.warnings) as Warning[],
+    outputs,
+    rejects: rejectsOf(row),
+    error: errorOf(row),
+    retryOf: row.retry_of,
+    createdAt: row.created_at,
+    startedAt: row.started_at,
+    endedAt: row.ended_at,
+  }
+}
+
+function rejectsOf({ rejects_count: count, rejects_bytes: bytes, rejects_blob: blob }: TaskRow): Task['rejects'] {
+  return count === null || bytes === null || blob === null ? null : { count, bytes, blob }
+}
+
+function errorOf({ error_code: code, error_message: message, error_details: details }: TaskRow): TaskError | null {
+  if (code === null || message === null) return null
+  return details === null
+    ? { code, message }
+    : { code, message, details: JSON.parse(details) as TaskError['details'] & {} }
+}

@@ -1,0 +1,112 @@
+/**
+ * The bell of one process. Bells that nobody rang here (another process created the task, a wait has passed, this
+ * process was started anew) are found in the catalog, where the queue looks from time to time.
+ */
+import type { Log } from '../log.ts'
+import type { Catalog, Queue } from '../ports.ts'
+
+/** How many due tasks are fetched at once. */
+const pageSize = 1_000
+
+interface Options {
+  readonly pollMs: number
+  readonly log: Log
+}
+
+export function openLocalQueue(catalog: Pick<Catalog, 'dueTasks'>, { pollMs, log }: Options): Queue {
+  /** Bells not yet answered, in the order they rang. */
+  const rung = new Set<string>()
+  /** Tasks whose call is running: a bell for one waits, and is not lost. */
+  const busy = new Set<string>()
+  const answerers = new Set<AsyncDisposable>()
+  /** Wakes those that sleep. */
+  const sleepers = new Set<() => void>()
+  let nextPoll = 0
+
+  function wake() {
+    for (const sleeper of sleepers) sleeper()
+  }
+
+  function take(): string | undefined {
+    for (const task of rung) {
+      if (busy.has(task)) continue
+      rung.delete(task)
+      return task
+    }
+    return undefined
+  }
+
+  async function poll(): Promise<void> {
+    nextPoll = performance.now() + pollMs
+    try {
+      const due = await catalog.dueTasks(pageSize)
+      for (const task of due) if (!busy.has(task)) rung.add(task)
+      // There may be more, which need not wait for the next time.
+      if (due.length === pageSize) nextPoll = 0
+      wake()
+    } catch (err) {
+      log.warn({ err }, 'the catalog did not say which tasks are due; asking again')
+    }
+  }
+
+  async function call(handler: (task: string) => Promise<void>, task: string): Promise<void> {
+    busy.add(task)
+    try {
+      await handler(task)
+    } catch (err) {
+      // Not at once: what made it fail may last, and the next one would fail alike.
+      nextPoll = Math.max(nextPoll, performance.now() + pollMs)
+      log.error({ err, task }, 'a bell was not answered; the task stays due in the catalog')
+    } finally {
+      busy.delete(task)
+    }
+  }
+
+  function answer(handler: (task: string) => Promise<void>): AsyncDisposable {
+    const stop = new AbortController()
+
+    async function loop() {
+      while (!stop.signal.aborted) {
+        const task = take()
+        if (task !== undefined) await call(handler, task)
+        else if (performance.now() >= nextPoll) await poll()
+        else await sleep(nextPoll - performance.now())
+      }
+    }
+
+    const done = loop()
+    const answerer: AsyncDisposable = {
+      async [Symbol.asyncDispose]() {
+        stop.abort()
+        answerers.delete(answerer)
+        wake()
+        await done
+      },
+    }
+    answerers.add(answerer)
+    return answerer
+  }
+
+  function sleep(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const sleeper = () => {
+      clearTimeout(timer)
+      sleepers.delete(sleeper)
+      resolve()
+    }
+    const timer = setTimeout(sleeper, ms)
+    sleepers.add(sleeper)
+    return promise
+  }
+
+  return {
+    async ring(task) {
+      rung.add(task)
+      wake()
+    },
+    answer,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...answerers].map((answerer) => answerer[Symbol.asyncDispose]()))
+    },
+  }
+}

@@ -1,0 +1,479 @@
+/** What every catalog must do, whatever database it stands on. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import fc from 'fast-check'
+import type { AppError, ErrorCode } from '../../src/errors.ts'
+import { newId } from '../../src/ids.ts'
+import { isEnded, type Task, type TaskState } from '../../src/model.ts'
+import type { Catalog, NewTask, Verdict } from '../../src/ports.ts'
+
+/** A database of one test's own. Each `open` is a connection of its own, as another process would have it. */
+export interface CatalogStore extends AsyncDisposable {
+  open(): Promise<Catalog>
+}
+
+const hour = 3_600_000
+/** A lease that has ended before it began, so that no test waits for one. */
+const lapsed = -1_000
+
+const succeeded = {
+  state: 'succeeded',
+  balances: {
+    inputs: { plays: { records: 5, accepted: 4, rejected: 1, blankLines: 2 } },
+    outputs: { totals: { produced: 4, inserted: 4, updated: 0, unchanged: 0, skipped: 0 } },
+  },
+  warnings: [{ code: 'no-rows', message: 'plays has no rows.' }],
+  outputs: [
+    { name: 'totals', format: 'csv', rows: 4, bytes: 99, sha256: 'ab', blob: 'results/1' },
+    { name: 'again', format: 'parquet', rows: 4, bytes: 2 ** 41, sha256: 'cd', blob: 'results/2' },
+  ],
+  rejects: { count: 3, bytes: 120, blob: 'results/rejects' },
+} as const satisfies Verdict
+const failed = {
+  state: 'failed',
+  error: { code: 'rejected', message: 'plays: 1 of 5 records', details: { first: { line: 3 } } },
+  balances: succeeded.balances,
+  rejects: succeeded.rejects,
+  crashed: false,
+} as const satisfies Verdict
+const crashedOut: Verdict = {
+  state: 'failed',
+  error: { code: 'crashed', message: 'three times' },
+  balances: null,
+  rejects: null,
+  crashed: true,
+}
+const again = (why: 'crashed' | 'failed' | 'stopped'): Verdict => ({ state: 'queued', delayMs: 0, why })
+
+function code(expected: ErrorCode, message = /./) {
+  return (error: AppError) => {
+    assert.equal(error.code, expected, error.message)
+    assert.match(error.message, message)
+    return true
+  }
+}
+
+async function upload(catalog: Catalog, owner = 'local'): Promise<string> {
+  const { id } = await catalog.createUpload({ id: newId(), owner, name: 'plays.csv' })
+  await catalog.completeUpload(id, { bytes: 10, sha256: null })
+  return id
+}
+
+function taskOf(uploads: readonly string[], over: Partial<NewTask> = {}): NewTask {
+  return {
+    id: newId(),
+    owner: 'local',
+    pipeline: 'song-plays',
+    pipelineText: 'about: Totals.\n',
+    params: { table: 'plays', mode: 'append', strict: true, limit: 1.5, key: ['a', 'b'] },
+    inputs: uploads.map((id, at) => ({ input: 'plays', upload: id, name: `${at}.csv` })),
+    retryOf: null,
+    ...over,
+  }
+}
+
+async function queued(catalog: Catalog, over: Partial<NewTask> = {}): Promise<string> {
+  return (await catalog.createTask(taskOf([await upload(catalog)], over))).id
+}
+
+async function get(catalog: Catalog, id: string): Promise<Task> {
+  const task = await catalog.getTask(id)
+  assert.ok(task)
+  return task
+}
+
+/** All pages of a list, one after another. */
+async function walk<T extends { id: string }>(page: (before: string | undefined) => Promise<T[]>): Promise<T[]> {
+  const seen: T[] = []
+  for (let more = await page(undefined); more.length > 0; more = await page(seen.at(-1)?.id)) seen.push(...more)
+  return seen
+}
+
+export function testCatalog(name: string, makeStore: () => Promise<CatalogStore>): void {
+  function check(what: string, body: (catalog: Catalog, store: CatalogStore) => Promise<void>): void {
+    test(`${name}: ${what}`, async () => {
+      await using store = await makeStore()
+      await using catalog = await store.open()
+      await body(catalog, store)
+      await using after = await store.open()
+      assert.deepEqual(await after.checkIntegrity(), [])
+    })
+  }
+
+  check('an upload is open, takes parts in any order, and is closed once', async (catalog) => {
+    const id = newId()
+    const open = await catalog.createUpload({ id, owner: 'local', name: '../"plays"\n.csv' })
+    assert.deepEqual(open, await catalog.getUpload(id))
+    assert.deepEqual([open.state, open.bytes, open.sha256, open.completedAt], ['open', 0, null, null])
+    const part = (n: number, sha256: string) => ({ upload: id, n, blob: `uploads/${id}/${n}`, bytes: n, sha256 })
+    await catalog.addPart(part(2, 'b'))
+    await catalog.addPart(part(1, 'a'))
+    await catalog.addPart(part(2, 'c'))
+    assert.deepEqual(await catalog.parts(id), [part(1, 'a'), part(2, 'c')])
+
+    const complete = await catalog.completeUpload(id, { bytes: 3, sha256: 'ff' })
+    assert.deepEqual([complete.state, complete.bytes, complete.sha256], ['complete', 3, 'ff'])
+    assert.ok(complete.completedAt !== null && complete.completedAt >= complete.createdAt)
+    await assert.rejects(catalog.completeUpload(id, { bytes: 9, sha256: null }), code('conflict', /complete/))
+    await assert.rejects(catalog.addPart(part(3, 'd')), code('conflict'))
+    assert.deepEqual(await catalog.getUpload(id), complete)
+    assert.equal((await catalog.parts(id)).length, 2)
+    await assert.rejects(catalog.createUpload({ id, owner: 'local', name: 'twice' }), code('conflict'))
+    for (const absent of [
+      () => catalog.addPart({ ...part(1, 'a'), upload: newId() }),
+      () => catalog.completeUpload(newId(), { bytes: 0, sha256: null }),
+      () => catalog.deleteUpload(newId()),
+    ]) {
+      await assert.rejects(absent, code('not_found'))
+    }
+    assert.equal(await catalog.getUpload(newId()), undefined)
+  })
+
+  check('completing an upload and creating its task is one transaction', async (catalog) => {
+    const { id } = await catalog.createUpload({ id: newId(), owner: 'local', name: 'plays.csv' })
+    const other = await queued(catalog)
+    const sum = { bytes: 7, sha256: 'ee' }
+    const taken = taskOf([id], { id: other })
+    await assert.rejects(catalog.completeUpload(id, sum, taken), code('conflict'))
+    const dangling = taskOf([id, newId()])
+    await assert.rejects(catalog.completeUpload(id, sum, dangling), code('not_found'))
+    assert.equal((await catalog.getUpload(id))?.state, 'open')
+    assert.equal(await catalog.getTask(dangling.id), undefined)
+
+    const task = taskOf([id])
+    assert.equal((await catalog.completeUpload(id, sum, task)).state, 'complete')
+    const { id: _, ...created } = await get(catalog, task.id)
+    assert.deepEqual(
+      { ...task, ...created, state: 'queued', attempt: 0, outputs: [], error: null },
+      { ...task, ...created },
+    )
+    assert.deepEqual([created.startedAt, created.endedAt, created.leaseUntil], [null, null, null])
+    assert.equal((await catalog.listTasks('local', { limit: 9 })).length, 2)
+  })
+
+  check('a task is made of complete uploads only, read in the order given', async (catalog) => {
+    const [a, b] = [await upload(catalog), await upload(catalog)]
+    const open = await catalog.createUpload({ id: newId(), owner: 'local', name: 'half.csv' })
+    const inputs = [b, a, b].map((id, at) => ({ input: `in${at}`, upload: id, name: '' }))
+    assert.deepEqual((await catalog.createTask(taskOf([], { inputs }))).inputs, inputs)
+    assert.deepEqual((await catalog.createTask(taskOf([]))).inputs, [])
+    await assert.rejects(catalog.createTask(taskOf([a, open.id])), code('conflict', /half\.csv.*open/))
+    const gone = await upload(catalog)
+    await catalog.deleteUpload(gone)
+    await assert.rejects(catalog.createTask(taskOf([gone])), code('conflict', /deleted/))
+    await assert.rejects(catalog.createTask(taskOf([newId()])), code('not_found'))
+  })
+
+  check('an upload is not deleted while a task needs it', async (catalog) => {
+    const id = await upload(catalog)
+    const { id: task } = await catalog.createTask(taskOf([id]))
+    await assert.rejects(catalog.deleteUpload(id), code('conflict', new RegExp(task)))
+    assert.ok(await catalog.claim(task, hour))
+    await assert.rejects(catalog.deleteUpload(id), code('conflict', /running/))
+    assert.equal((await catalog.getUpload(id))?.state, 'complete')
+    await catalog.finish(task, 1, failed)
+    await catalog.deleteUpload(id)
+    await catalog.deleteUpload(id)
+    assert.equal((await catalog.getUpload(id))?.state, 'deleted')
+    assert.deepEqual(await catalog.listUploads('local', { limit: 9 }), [])
+  })
+
+  check('of many claimers one gets the task, over several connections', async (catalog, store) => {
+    await using second = await store.open()
+    const ids = await Promise.all(Array.from({ length: 8 }, () => queued(catalog)))
+    const claims = ids.flatMap((id) => [catalog, second, catalog, second].map((by) => by.claim(id, hour)))
+    const won = (await Promise.all(claims)).flatMap((task) => (task === undefined ? [] : [task.id]))
+    assert.deepEqual(won.toSorted(), ids.toSorted())
+    for (const id of ids) assert.equal((await get(second, id)).attempt, 1)
+    assert.deepEqual(await second.dueTasks(9), [])
+  })
+
+  check('connections that write at the same moment wait for each other', async (catalog, store) => {
+    await using second = await store.open()
+    for (let round = 0; round < 5; round++) {
+      const id = await queued(catalog)
+      await catalog.claim(id, lapsed)
+      const [mine, others] = await Promise.all([
+        catalog.requeueLapsed(9),
+        second.requeueLapsed(9),
+        second.createUpload({ id: newId(), owner: 'local', name: 'x' }),
+        catalog.createTask(taskOf([])),
+        second.createTask(taskOf([])),
+      ])
+      assert.deepEqual([...mine, ...others], [id])
+    }
+    assert.equal((await catalog.listTasks('local', { limit: 99 })).length, 15)
+  })
+
+  check('an attempt that was overtaken changes nothing', async (catalog) => {
+    const id = await queued(catalog)
+    const first = await catalog.claim(id, lapsed)
+    const unchangedBy = async (attempt: number) => {
+      const before = await get(catalog, id)
+      const progress = { phase: 'working', unit: 'rows', done: 1, total: 2 } as const
+      assert.equal(await catalog.renew(id, attempt, hour, progress), false)
+      for (const verdict of [succeeded, failed, crashedOut, again('crashed')]) {
+        assert.equal(await catalog.finish(id, attempt, verdict), false)
+      }
+      assert.deepEqual(await get(catalog, id), before)
+    }
+    assert.deepEqual(await catalog.requeueLapsed(9), [id])
+    // Its number is still the latest, but the task waits for somebody else.
+    await unchangedBy(1)
+    const second = await catalog.claim(id, hour)
+    await unchangedBy(1)
+    await unchangedBy(3)
+    assert.equal(second?.startedAt, first?.startedAt)
+    assert.equal(await catalog.finish(id, 2, succeeded), true)
+    await unchangedBy(2)
+    const { state, outputs, rejects, warnings, balances, endedAt } = await get(catalog, id)
+    assert.deepEqual({ state, outputs, rejects, warnings, balances }, succeeded)
+    assert.ok(endedAt !== null && endedAt >= (first?.startedAt ?? Number.POSITIVE_INFINITY))
+  })
+
+  check('a sum that does not come out is never a success', async (catalog) => {
+    const id = await queued(catalog)
+    const running = await catalog.claim(id, hour)
+    const inputs = { plays: { records: 5, accepted: 4, rejected: 0, blankLines: 1 } }
+    const wrong: Verdict = { ...succeeded, balances: { ...succeeded.balances, inputs } }
+    await assert.rejects(catalog.finish(id, 1, wrong), code('internal'))
+    assert.deepEqual(await get(catalog, id), running)
+  })
+
+  check('a success whose outputs cannot be recorded is none', async (catalog) => {
+    const id = await queued(catalog)
+    const running = await catalog.claim(id, hour)
+    const [output] = succeeded.outputs
+    assert.ok(output)
+    await assert.rejects(catalog.finish(id, 1, { ...succeeded, outputs: [output, output] }), code('conflict'))
+    assert.deepEqual(await get(catalog, id), running)
+    assert.equal(await catalog.finish(id, 1, succeeded), true)
+  })
+
+  check('a cancelled task stays cancelled, and an ended one cannot be', async (catalog) => {
+    const [waiting, running, done] = [await queued(catalog), await queued(catalog), await queued(catalog)]
+    const cancelled = await catalog.cancel(waiting)
+    assert.equal(cancelled.state, 'cancelled')
+    assert.ok(cancelled.endedAt !== null)
+    assert.equal(await catalog.claim(waiting, hour), undefined)
+    await catalog.claim(running, lapsed)
+    assert.equal((await catalog.cancel(running)).leaseUntil, null)
+    assert.equal(await catalog.renew(running, 1, hour, null), false)
+    assert.equal(await catalog.finish(running, 1, succeeded), false)
+    assert.deepEqual(await catalog.requeueLapsed(1), [])
+    await catalog.claim(done, hour)
+    await catalog.finish(done, 1, succeeded)
+    for (const id of [waiting, running, done])
+      await assert.rejects(catalog.cancel(id), code('conflict', /cannot become/))
+    await assert.rejects(catalog.cancel(newId()), code('not_found'))
+  })
+
+  check('a silent worker loses its task, and a task its last chance', async (catalog) => {
+    const [lively, silent] = [await queued(catalog), await queued(catalog)]
+    await catalog.claim(lively, 20)
+    await catalog.renew(lively, 1, hour, null)
+    await catalog.claim(silent, 20)
+    while ((await get(catalog, silent)).state === 'running') {
+      const taken = await catalog.requeueLapsed(2)
+      assert.ok(!taken.includes(lively))
+      await sleep(5)
+    }
+    const lost = await get(catalog, silent)
+    assert.deepEqual([lost.state, lost.lostLeases, lost.crashes, lost.failures], ['queued', 1, 0, 0])
+    assert.deepEqual(await catalog.dueTasks(9), [silent])
+    await catalog.claim(silent, lapsed)
+    assert.deepEqual(await catalog.requeueLapsed(2), [silent])
+    const { state, error, endedAt } = await get(catalog, silent)
+    assert.deepEqual([state, error?.code, endedAt !== null], ['failed', 'unavailable', true])
+    assert.match(error?.message ?? '', /2 times/)
+    assert.equal((await get(catalog, lively)).state, 'running')
+  })
+
+  check('a task sent round again is due when its time has come, not before', async (catalog) => {
+    const [later, sooner] = [await queued(catalog), await queued(catalog)]
+    assert.deepEqual(await catalog.dueTasks(1), [later])
+    await catalog.claim(later, hour)
+    await catalog.claim(sooner, hour)
+    await catalog.finish(later, 1, { state: 'queued', delayMs: hour, why: 'failed' })
+    await catalog.finish(sooner, 1, { state: 'queued', delayMs: 0.5, why: 'stopped' })
+    assert.equal(await catalog.claim(later, hour), undefined)
+    const { runAfter, createdAt } = await get(catalog, later)
+    assert.ok(runAfter >= createdAt + hour)
+    while ((await catalog.dueTasks(9)).length === 0) await sleep(1)
+    assert.deepEqual(await catalog.dueTasks(9), [sooner])
+    const newer = await queued(catalog)
+    await catalog.claim(sooner, hour)
+    await sleep(2)
+    await catalog.finish(sooner, 2, again('stopped'))
+    assert.deepEqual(await catalog.dueTasks(9), [newer, sooner])
+  })
+
+  check('lists are an owner’s own, newest first, page by page', async (catalog) => {
+    const mine: Task[] = []
+    for (let i = 0; i < 7; i++) mine.unshift(await get(catalog, await queued(catalog)))
+    await catalog.createTask(taskOf([await upload(catalog, 'other')], { owner: 'other' }))
+    assert.deepEqual(await walk((before) => catalog.listTasks('local', { limit: 3, before })), mine)
+    const cancelled = [mine[1], mine[4]].flatMap((task) => (task === undefined ? [] : [task.id]))
+    for (const id of cancelled) await catalog.cancel(id)
+    const page = await walk((before) => catalog.listTasks('local', { limit: 1, before, state: 'cancelled' }))
+    assert.deepEqual(
+      page.map((task) => task.id),
+      cancelled,
+    )
+    const uploads = await walk((before) => catalog.listUploads('local', { limit: 2, before }))
+    assert.deepEqual(
+      uploads.map(({ id }) => id),
+      mine.flatMap((task) => task.inputs.map((input) => input.upload)),
+    )
+    assert.deepEqual(await catalog.listTasks('nobody', { limit: 9 }), [])
+  })
+
+  check('what was acknowledged is there for the next who opens it', async (catalog, store) => {
+    const [done, waiting] = [await queued(catalog), await queued(catalog)]
+    await catalog.claim(done, hour)
+    await catalog.finish(done, 1, failed)
+    const before = await catalog.listTasks('local', { limit: 9 })
+    await catalog[Symbol.asyncDispose]()
+    await using next = await store.open()
+    assert.deepEqual(await next.listTasks('local', { limit: 9 }), before)
+    assert.deepEqual((await get(next, done)).error, failed.error)
+    assert.equal((await next.claim(waiting, hour))?.id, waiting)
+  })
+
+  check('text and params come back as they went in', async (catalog) => {
+    // No database takes lone surrogates, and PostgreSQL no NUL.
+    const text = fc.string({ unit: 'grapheme' }).filter((value) => !value.includes('\0'))
+    const params = fc.dictionary(
+      text,
+      fc.oneof(
+        text,
+        fc.double({ noNaN: true, noDefaultInfinity: true }).map((n) => n + 0),
+        fc.boolean(),
+        fc.array(text),
+      ),
+      { noNullPrototype: true },
+    )
+    await fc.assert(
+      fc.asyncProperty(text, text, params, async (fileName, pipelineText, given) => {
+        const created = await catalog.createUpload({ id: newId(), owner: 'local', name: fileName })
+        assert.equal(created.name, fileName)
+        const task = taskOf([created.id], { pipelineText, params: given })
+        await catalog.completeUpload(created.id, { bytes: 0, sha256: null }, task)
+        const read = await get(catalog, task.id)
+        assert.deepEqual([read.pipelineText, read.params], [pipelineText, given])
+      }),
+      { numRuns: 20 },
+    )
+  })
+
+  check('any sequence of calls leaves a task where the states allow', async (catalog) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.constantFrom(...steps), { maxLength: 14 }), async (sequence) => {
+        const id = await queued(catalog)
+        let expected: Expected = {
+          state: 'queued',
+          attempt: 0,
+          crashes: 0,
+          failures: 0,
+          lostLeases: 0,
+          leased: false,
+          lapses: false,
+        }
+        for (const step of sequence) {
+          expected = await step.run(catalog, id, expected)
+          const { state, attempt, crashes, failures, lostLeases, ...task } = await get(catalog, id)
+          const leased = task.leaseUntil !== null
+          const { lapses } = expected
+          assert.deepEqual({ state, attempt, crashes, failures, lostLeases, leased, lapses }, expected, step.name)
+          assert.equal(task.startedAt !== null, attempt > 0)
+          assert.equal(task.endedAt !== null, isEnded(state))
+          assert.equal(task.error !== null, state === 'failed')
+          assert.equal(task.outputs.length, state === 'succeeded' ? 2 : 0)
+          if (!leased) assert.equal(task.progress, null)
+        }
+        // The next sequence must not find this one's task lapsed.
+        if (!isEnded(expected.state)) await catalog.cancel(id)
+      }),
+      { numRuns: 25 },
+    )
+  })
+}
+
+/** A task's state in as few words as the rules need: the model the catalog is compared with. */
+interface Expected {
+  state: TaskState
+  attempt: number
+  crashes: number
+  failures: number
+  lostLeases: number
+  leased: boolean
+  lapses: boolean
+}
+
+interface Step {
+  name: string
+  run(catalog: Catalog, id: string, before: Expected): Promise<Expected>
+}
+
+const maxLost = 2
+const free = { leased: false, lapses: false } as const
+
+const finishes = (name: string, verdict: Verdict, change: (before: Expected) => Partial<Expected>): Step[] =>
+  [0, 1].map((behind) => ({
+    name: `${name} by ${behind} attempts ago`,
+    async run(catalog, id, before) {
+      const holds = before.state === 'running' && behind === 0
+      assert.equal(await catalog.finish(id, before.attempt - behind, verdict), holds)
+      return holds ? { ...before, ...free, ...change(before) } : before
+    },
+  }))
+
+const steps: Step[] = [
+  ...[hour, lapsed].map((leaseMs) => ({
+    name: `claim for ${leaseMs}`,
+    async run(catalog: Catalog, id: string, before: Expected): Promise<Expected> {
+      const task = await catalog.claim(id, leaseMs)
+      assert.equal(task?.state, before.state === 'queued' ? 'running' : undefined)
+      if (task === undefined) return before
+      return { ...before, state: 'running', attempt: before.attempt + 1, leased: true, lapses: leaseMs < 0 }
+    },
+  })),
+  {
+    name: 'renew',
+    async run(catalog, id, before) {
+      const progress = { phase: 'reading', unit: 'bytes', done: 1, total: null } as const
+      const holds = before.state === 'running'
+      assert.equal(await catalog.renew(id, before.attempt, hour, progress), holds)
+      if (!holds) return before
+      assert.deepEqual((await get(catalog, id)).progress, progress)
+      return { ...before, lapses: false }
+    },
+  },
+  {
+    name: 'requeueLapsed',
+    async run(catalog, id, before) {
+      assert.deepEqual(await catalog.requeueLapsed(maxLost), before.lapses ? [id] : [])
+      if (!before.lapses) return before
+      const lostLeases = before.lostLeases + 1
+      return { ...before, ...free, lostLeases, state: lostLeases < maxLost ? 'queued' : 'failed' }
+    },
+  },
+  {
+    name: 'cancel',
+    async run(catalog, id, before) {
+      if (isEnded(before.state)) {
+        await assert.rejects(catalog.cancel(id), code('conflict'))
+        return before
+      }
+      await catalog.cancel(id)
+      return { ...before, ...free, state: 'cancelled' }
+    },
+  },
+  ...finishes('succeeded', succeeded, () => ({ state: 'succeeded' })),
+  ...finishes('failed', failed, () => ({ state: 'failed' })),
+  ...finishes('crashed out', crashedOut, ({ crashes }) => ({ state: 'failed', crashes: crashes + 1 })),
+  ...finishes('crashed', again('crashed'), ({ crashes }) => ({ state: 'queued', crashes: crashes + 1 })),
+  ...finishes('to be tried again', again('failed'), ({ failures }) => ({ state: 'queued', failures: failures + 1 })),
+  ...finishes('stopped', again('stopped'), () => ({ state: 'queued' })),
+]
