@@ -1,0 +1,100 @@
+import type { IncomingMessage } from 'node:http'
+import multipart, { type Multipart, type MultipartFile } from '@fastify/multipart'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { AppError } from '../errors.ts'
+
+/** A file on its way in: plain body or form, it looks the same from here on. */
+export interface Incoming {
+  readonly source: AsyncIterable<Uint8Array>
+  /** Its name in the form. */
+  readonly fileName: string | undefined
+  /** Fields of the form that came before it; a field that came twice has both values. */
+  readonly fields: Readonly<Record<string, string | string[]>>
+  /** Its size, where the request tells. */
+  readonly size: number | undefined
+}
+
+/** Leaves every body in this scope unread, whatever its type, so that handlers can stream it. Bytes are counted later. */
+export async function takeStreams(app: FastifyInstance): Promise<void> {
+  app.removeAllContentTypeParsers()
+  await app.register(multipart, {
+    limits: { fileSize: Number.POSITIVE_INFINITY, fieldSize: 65_536, fields: 100, parts: 102 },
+  })
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+}
+
+/** @throws {AppError} invalid, unsupported */
+export async function openBody(request: FastifyRequest): Promise<Incoming> {
+  const encoding = request.headers['content-encoding'] ?? 'identity'
+  if (encoding !== 'identity') {
+    throw new AppError('unsupported', `Content-Encoding ${encoding} is not undone here. Send the file as it is.`)
+  }
+  if (request.isMultipart()) return openForm(request)
+  const length = request.headers['content-length']
+  return {
+    source: plain(request.raw),
+    fileName: undefined,
+    fields: {},
+    size: length === undefined ? undefined : Number(length),
+  }
+}
+
+async function* plain(raw: IncomingMessage): AsyncGenerator<Uint8Array> {
+  try {
+    // Whoever stops reading has an answer to give: the connection must outlive the iteration.
+    for await (const chunk of raw.iterator({ destroyOnReturn: false })) yield chunk as Buffer
+  } catch (cause) {
+    throw new AppError('invalid', 'The connection broke off before the whole body had come. Send it again.', { cause })
+  }
+}
+
+async function openForm(request: FastifyRequest): Promise<Incoming> {
+  const parts = request.parts()
+  const fields = new Map<string, string | string[]>()
+  for (;;) {
+    const part = await nextPart(parts)
+    if (part === undefined) throw new AppError('invalid', 'The form has no file. Add one: curl -F file=@plays.csv …')
+    if (part.type === 'file') {
+      return {
+        source: fileOf(part, parts),
+        fileName: part.filename,
+        fields: Object.fromEntries(fields),
+        size: undefined,
+      }
+    }
+    const { fieldname, value } = part
+    if (typeof value !== 'string' || part.valueTruncated || part.fieldnameTruncated) {
+      throw new AppError('invalid', `Field ${fieldname} of the form is too long, or no text.`)
+    }
+    const before = fields.get(fieldname)
+    fields.set(fieldname, before === undefined ? value : [before, value].flat())
+  }
+}
+
+/** Ends only when the whole form has come: a file is not accepted from a form that broke off. */
+async function* fileOf(part: MultipartFile, parts: AsyncIterator<Multipart>): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of part.file) yield chunk as Buffer
+  } catch (cause) {
+    throw brokenForm(cause)
+  }
+  const after = await nextPart(parts)
+  if (after === undefined) return
+  if (after.type === 'file') after.file.resume()
+  throw new AppError('invalid', `The form goes on after the file, with ${after.fieldname}. Put fields first; one file.`)
+}
+
+async function nextPart(parts: AsyncIterator<Multipart>): Promise<Multipart | undefined> {
+  try {
+    const { done, value } = await parts.next()
+    return done === true ? undefined : value
+  } catch (cause) {
+    throw brokenForm(cause)
+  }
+}
+
+/** The parser's limits carry a status of their own; what has none is a form that is cut off or malformed. */
+function brokenForm(cause: unknown): unknown {
+  if (cause instanceof Error && 'statusCode' in cause) return cause
+  return new AppError('invalid', 'The form is cut off or malformed. Send it again.', { cause })
+}

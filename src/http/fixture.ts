@@ -1,0 +1,148 @@
+/** What the tests of the API stand on: a listening server over a real catalog, blobs and queue in a folder of its own. */
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { openDiskBlobs } from '../blobs/disk.ts'
+import { openCatalog } from '../catalog/open.ts'
+import type { Limits } from '../ingest/deps.ts'
+import { createIngest, type Ingest } from '../ingest/ingest.ts'
+import { newId } from '../ids.ts'
+import { createLog } from '../log.ts'
+import type { Task } from '../model.ts'
+import { builtInFolder, loadPipelines } from '../pipeline/load.ts'
+import type { Blobs, Catalog } from '../ports.ts'
+import { openLocalQueue } from '../queue/local.ts'
+import { createServer } from './server.ts'
+import type { Check } from './service.ts'
+
+export interface Served extends AsyncDisposable {
+  readonly url: string
+  readonly port: number
+  readonly catalog: Catalog
+  readonly blobs: Blobs
+  /** Stops the server alone. */
+  close(): Promise<void>
+  /** Everything below the blobs' folder, what is half-written included. */
+  files(): Promise<string[]>
+}
+
+export interface ServeOptions {
+  readonly limits?: Partial<Limits>
+  readonly checks?: readonly Check[]
+  /** Puts something between the server and the real functions. */
+  readonly wrap?: (ingest: Ingest) => Ingest
+}
+
+export async function serve({ limits, checks = [], wrap = (ingest) => ingest }: ServeOptions = {}): Promise<Served> {
+  const folder = await mkdtemp(join(tmpdir(), 'rowmill-http-'))
+  const log = createLog('silent')
+  const catalog = await openCatalog(join(folder, 'catalog.db'), { log })
+  const blobs = await openDiskBlobs(join(folder, 'blobs'), { log })
+  const queue = openLocalQueue(catalog, { pollMs: 60_000, log })
+  const pipelines = await loadPipelines([builtInFolder()])
+  const ingest = createIngest({
+    catalog,
+    blobs,
+    queue,
+    pipelines,
+    log,
+    limits: { maxUpload: 1e9, diskReserve: 0, ...limits },
+    now: Date.now,
+  })
+  const app = await createServer({ ingest: wrap(ingest), version: '1.2.3', checks, log })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    catalog,
+    blobs,
+    close: () => app.close(),
+    async files() {
+      const entries = await readdir(join(folder, 'blobs'), { recursive: true, withFileTypes: true })
+      return entries.filter((entry) => entry.isFile()).map((entry) => entry.name)
+    },
+    async [Symbol.asyncDispose]() {
+      app.server.closeAllConnections()
+      await app.close()
+      await queue[Symbol.asyncDispose]()
+      await catalog[Symbol.asyncDispose]()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** An answer's body, looked at without a schema. */
+export async function json(response: Response): Promise<Record<string, unknown>> {
+  return (await response.json()) as Record<string, unknown>
+}
+
+export function post(url: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
+  return fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  })
+}
+
+/** What the server says to these very bytes; the connection is closed on our side after them when `end` is set. */
+export async function say(port: number, bytes: string, { end = false } = {}): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  if (end) socket.end(bytes)
+  else socket.write(bytes)
+  return text(socket)
+}
+
+/** A connection that has said so much and goes on holding. */
+export async function hold(port: number, bytes: string): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1')
+  await new Promise<void>((resolve, reject) => {
+    socket.once('error', reject)
+    socket.write(bytes, () => resolve())
+  })
+  return socket
+}
+
+/** Waits for what has to come about, however long the machine takes. */
+export async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await sleep(10)
+}
+
+/** A complete upload and a queued task of `owner`, straight from the catalog. */
+export async function insertTask({ catalog }: Served, owner = 'local'): Promise<Task> {
+  const upload = await catalog.createUpload({ id: newId(), owner, name: 'plays.csv' })
+  await catalog.completeUpload(upload.id, { bytes: 0, sha256: null })
+  return catalog.createTask({
+    id: newId(),
+    owner,
+    pipeline: 'song-plays',
+    pipelineText: 'secret: text',
+    params: {},
+    inputs: [{ input: 'plays', upload: upload.id, name: upload.name }],
+    retryOf: null,
+  })
+}
+
+export const csv = 'Song,Date,Total Number of Plays for Date\nUmbrella,2020-01-02,250\n'
+export const rejectsCsv = 'input,line\nplays,3\n'
+
+/** Lets a queued task succeed with one output, and rejects. */
+export async function succeed({ catalog, blobs }: Served, id: string): Promise<void> {
+  const claimed = await catalog.claim(id, 60_000)
+  const output = await blobs.put(`results/${id}/totals`, Readable.from([Buffer.from(csv)]))
+  const rejects = await blobs.put(`results/${id}/rejects`, Readable.from([Buffer.from(rejectsCsv)]))
+  await catalog.finish(id, claimed?.attempt ?? 0, {
+    state: 'succeeded',
+    balances: {
+      inputs: { plays: { records: 2, accepted: 1, rejected: 1, blankLines: 0 } },
+      outputs: { totals: { produced: 1, inserted: 1, updated: 0, unchanged: 0, skipped: 0 } },
+    },
+    warnings: [],
+    outputs: [{ name: 'totals', format: 'csv', rows: 1, blob: `results/${id}/totals`, ...output }],
+    rejects: { count: 1, bytes: rejects.bytes, blob: `results/${id}/rejects` },
+  })
+}

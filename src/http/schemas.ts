@@ -1,0 +1,230 @@
+/**
+ * What goes over the wire: one schema a noun, for the routes, their answers and the OpenAPI document alike, and beside
+ * it how the noun of the model is shown. What is not named here never leaves, such as blob keys and pipelines' text.
+ */
+import { z } from 'zod'
+import { type ErrorCode, errorCodes } from '../errors.ts'
+import { isId } from '../ids.ts'
+import { outputFormats, type Task, taskStates, type Upload } from '../model.ts'
+import type { LoadedPipeline } from '../pipeline/load.ts'
+
+const count = z.int().nonnegative()
+const time = z.iso.datetime()
+const sha256 = z.string().describe('Hex.')
+
+export const maxWait = 60
+export const maxPage = 200
+
+export const wait = z.coerce
+  .number()
+  .min(0)
+  .max(maxWait)
+  .describe(`Seconds to wait for the task's end before answering; at most ${maxWait}.`)
+
+export const page = {
+  limit: z.coerce.number().int().min(1).max(maxPage).default(50),
+  before: z
+    .string()
+    .refine(isId, 'is not an id')
+    .optional()
+    .describe('The last id of the page before; newest come first.'),
+}
+
+export const idParams = z.object({ id: z.string() })
+
+// ------------------------------------------------------------------------------------------------ problems
+
+export const problemSchema = z
+  .object({
+    type: z.string().describe('Always about:blank: `code` says what it is.'),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.enum(Object.keys(errorCodes) as [ErrorCode, ...ErrorCode[]]),
+    details: z.record(z.string(), z.unknown()).optional(),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457.' })
+
+const problem = {
+  description: 'A problem, as RFC 9457 has it.',
+  content: { 'application/problem+json': { schema: problemSchema } },
+}
+
+/** The refusals that every route may answer with. */
+export const problems = { '4xx': problem, '5xx': problem }
+
+// ------------------------------------------------------------------------------------------------- uploads
+
+export const uploadSchema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    state: z.enum(['open', 'complete', 'deleted']),
+    bytes: count,
+    sha256: sha256.nullable(),
+    createdAt: time,
+    completedAt: time.nullable(),
+    links: z.object({ self: z.string() }),
+  })
+  .meta({ id: 'Upload' })
+
+export function showUpload({ id, name, state, bytes, sha256: digest, createdAt, completedAt }: Upload) {
+  return {
+    id,
+    name,
+    state,
+    bytes,
+    sha256: digest,
+    createdAt: iso(createdAt),
+    completedAt: isoOrNull(completedAt),
+    links: { self: `/v1/uploads/${id}` },
+  } satisfies z.input<typeof uploadSchema>
+}
+
+// --------------------------------------------------------------------------------------------------- tasks
+
+const texts: z.ZodType<readonly string[]> = z.array(z.string())
+
+export const paramSchema = z.union([z.string(), z.number(), z.boolean(), texts])
+
+export const submitSchema = z
+  .strictObject({
+    pipeline: z.string(),
+    inputs: z
+      .array(z.strictObject({ upload: z.string(), input: z.string().optional() }))
+      .min(1, 'is empty; name at least one upload'),
+    params: z.record(z.string(), paramSchema).default({}),
+  })
+  .meta({ id: 'Submission' })
+
+const inputBalance = z.object({ records: count, accepted: count, rejected: count, blankLines: count })
+const outputBalance = z.object({
+  produced: count,
+  inserted: count,
+  updated: count,
+  unchanged: count,
+  skipped: count,
+})
+
+export const taskSchema = z
+  .object({
+    id: z.string(),
+    pipeline: z.string(),
+    state: z.enum(taskStates),
+    params: z.record(z.string(), paramSchema),
+    inputs: z.array(z.object({ input: z.string(), upload: z.string(), name: z.string() })),
+    attempt: count,
+    crashes: count,
+    failures: count,
+    lostLeases: count,
+    progress: z
+      .object({
+        phase: z.enum(['reading', 'working', 'delivering']),
+        unit: z.enum(['bytes', 'rows']),
+        done: count,
+        total: count.nullable(),
+      })
+      .nullable(),
+    balances: z
+      .object({ inputs: z.record(z.string(), inputBalance), outputs: z.record(z.string(), outputBalance) })
+      .nullable(),
+    warnings: z.array(z.object({ code: z.string(), message: z.string() })),
+    outputs: z.array(
+      z.object({
+        name: z.string(),
+        format: z.enum(outputFormats),
+        rows: count,
+        bytes: count,
+        sha256,
+        url: z.string(),
+      }),
+    ),
+    rejects: z.object({ count, bytes: count, url: z.string() }).nullable(),
+    error: z
+      .object({
+        code: problemSchema.shape.code,
+        message: z.string(),
+        details: z.record(z.string(), z.unknown()).optional(),
+      })
+      .nullable(),
+    retryOf: z.string().nullable(),
+    createdAt: time,
+    startedAt: time.nullable(),
+    endedAt: time.nullable(),
+    links: z.object({ self: z.string(), events: z.string(), cancel: z.string(), retry: z.string() }),
+  })
+  .meta({ id: 'Task' })
+
+export function showTask(task: Task) {
+  const self = `/v1/tasks/${task.id}`
+  return {
+    id: task.id,
+    pipeline: task.pipeline,
+    state: task.state,
+    params: task.params,
+    inputs: task.inputs.map(({ input, upload, name }) => ({ input, upload, name })),
+    attempt: task.attempt,
+    crashes: task.crashes,
+    failures: task.failures,
+    lostLeases: task.lostLeases,
+    progress: task.progress,
+    balances: task.balances,
+    warnings: [...task.warnings],
+    outputs: task.outputs.map(({ name, format, rows, bytes, sha256: digest }) => ({
+      name,
+      format,
+      rows,
+      bytes,
+      sha256: digest,
+      url: `${self}/outputs/${name}`,
+    })),
+    rejects: task.rejects && { count: task.rejects.count, bytes: task.rejects.bytes, url: `${self}/rejects` },
+    error: task.error,
+    retryOf: task.retryOf,
+    createdAt: iso(task.createdAt),
+    startedAt: isoOrNull(task.startedAt),
+    endedAt: isoOrNull(task.endedAt),
+    links: { self, events: `${self}/events`, cancel: `${self}/cancel`, retry: `${self}/retry` },
+  } satisfies z.input<typeof taskSchema>
+}
+
+// ----------------------------------------------------------------------------------------------- pipelines
+
+export const pipelineSchema = z
+  .object({
+    name: z.string(),
+    about: z.string(),
+    params: z.record(
+      z.string(),
+      z.object({
+        type: z.enum(['string', 'integer', 'number', 'boolean', 'array']),
+        about: z.string().optional(),
+        enum: texts.optional(),
+        default: paramSchema.optional(),
+        required: z.boolean(),
+      }),
+    ),
+    rejects: z.union([z.enum(['fail', 'keep']), z.object({ max: z.number() })]),
+    inputs: z.record(
+      z.string(),
+      z.object({ match: z.string().optional(), columns: z.record(z.string(), z.string()).optional() }),
+    ),
+    outputs: z.record(z.string(), z.object({ to: z.string(), format: z.enum(outputFormats) })),
+    links: z.object({ self: z.string() }),
+  })
+  .meta({ id: 'Pipeline' })
+
+export function showPipeline({ pipeline }: LoadedPipeline) {
+  const { name, about, params, rejects, inputs, outputs } = pipeline
+  return { name, about, params, rejects, inputs, outputs, links: { self: `/v1/pipelines/${name}` } } satisfies z.input<
+    typeof pipelineSchema
+  >
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString()
+}
+
+function isoOrNull(ms: number | null): string | null {
+  return ms === null ? null : iso(ms)
+}

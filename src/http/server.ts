@@ -1,0 +1,87 @@
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import type { Ingest } from '../ingest/ingest.ts'
+import type { Log } from '../log.ts'
+import { takeStreams } from './body.ts'
+import { compatRoutes } from './compat.ts'
+import { eventRoutes } from './events.ts'
+import { checkOrigin } from './guard.ts'
+import { describe } from './openapi.ts'
+import { pipelineRoutes } from './pipelines.ts'
+import { answerClientError, safeHeaders, sendProblem } from './problem.ts'
+import { resultRoutes } from './results.ts'
+import { answerUnrouted } from './routes.ts'
+import { type Check, serviceRoutes } from './service.ts'
+import { taskRoutes } from './tasks.ts'
+import { uploadRoutes } from './uploads.ts'
+
+export interface ServerDeps {
+  readonly ingest: Ingest
+  readonly version: string
+  /** What `/readyz` asks. */
+  readonly checks: readonly Check[]
+  readonly log: Log
+}
+
+/** What a client may go on sending after it was refused, so that it comes to read the answer. */
+const lingerMs = 10_000
+
+/**
+ * The API, not listening yet. `close()` ends whoever watches or waits for a task, and waits for all other requests:
+ * who cannot wait for a long upload closes its connections with `server.closeAllConnections()`.
+ * `swagger()` is the OpenAPI document: every route there is.
+ */
+export async function createServer({ ingest, version, checks, log }: ServerDeps): Promise<FastifyInstance> {
+  const app = fastify({
+    // A legal upload may take hours. Slow headers are cut off by Node's own timeout, and TCP finds peers that died.
+    requestTimeout: 0,
+    http: { keepAlive: true, keepAliveInitialDelay: 60_000 },
+    return503OnClosing: false,
+    routerOptions: {
+      // `curl -T - …/v1/uploads/` keeps the slash; names are percent-encoded in paths, nine characters for one.
+      ignoreTrailingSlash: true,
+      maxParamLength: 4096,
+    },
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error, _request, reply) => void sendProblem(error, reply, log),
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  app.setErrorHandler((error, _request, reply) => sendProblem(error, reply, log))
+  app.removeContentTypeParser('text/plain')
+  answerUnrouted(app)
+
+  const closing = new AbortController()
+  app.addHook('preClose', async () => closing.abort())
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.headers(safeHeaders)
+    checkOrigin(request)
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    linger(request)
+    const { method, url } = request
+    log.info({ method, url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'answered')
+  })
+
+  await describe(app, version)
+  await app.register(async (scope) => {
+    await takeStreams(scope)
+    await scope.register(uploadRoutes(ingest, closing.signal))
+    await scope.register(compatRoutes(ingest))
+  })
+  await app.register(taskRoutes(ingest, closing.signal))
+  await app.register(eventRoutes(ingest, closing.signal))
+  await app.register(resultRoutes(ingest))
+  await app.register(pipelineRoutes(ingest))
+  await app.register(serviceRoutes({ ingest, version, checks }))
+  return app
+}
+
+/** RFC 9112, 9.6: closing at once could destroy the answer before the client, still sending, has read it. */
+function linger({ raw }: FastifyRequest): void {
+  if (raw.complete || raw.destroyed) return
+  const timer = setTimeout(() => raw.destroy(), lingerMs).unref()
+  raw.once('close', () => clearTimeout(timer))
+  raw.unpipe()
+  raw.resume()
+}

@@ -1,0 +1,100 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { AppError, asAppError } from '../errors.ts'
+import type { Ingest } from '../ingest/ingest.ts'
+import { maxNameLength } from '../ingest/uploads.ts'
+import { maxPage, maxWait, problems } from './schemas.ts'
+
+/** One thing that must be well for the service to do its work. */
+export interface Check {
+  readonly name: string
+  /** Resolves when it is well; what it rejects with says what is not. */
+  readonly check: () => Promise<void>
+}
+
+export interface ServiceDeps {
+  readonly ingest: Pick<Ingest, 'limits'>
+  readonly version: string
+  readonly checks: readonly Check[]
+}
+
+const count = z.int().nonnegative()
+
+export function serviceRoutes({ ingest, version, checks }: ServiceDeps): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.get(
+      '/v1/limits',
+      {
+        schema: {
+          tags: ['service'],
+          operationId: 'getLimits',
+          summary: 'What is refused beyond',
+          response: {
+            200: z.object({
+              maxUploadBytes: count,
+              diskReserveBytes: count.describe('Free space below which uploads are refused with 507.'),
+              maxNameLength: count,
+              maxWaitSeconds: count,
+              maxPageSize: count,
+            }),
+            ...problems,
+          },
+        },
+      },
+      async () => ({
+        maxUploadBytes: ingest.limits.maxUpload,
+        diskReserveBytes: ingest.limits.diskReserve,
+        maxNameLength,
+        maxWaitSeconds: maxWait,
+        maxPageSize: maxPage,
+      }),
+    )
+    app.get(
+      '/v1/version',
+      {
+        schema: {
+          tags: ['service'],
+          operationId: 'getVersion',
+          summary: 'Which Rowmill this is',
+          response: { 200: z.object({ name: z.string(), version: z.string() }), ...problems },
+        },
+      },
+      async () => ({ name: 'rowmill', version }),
+    )
+    app.get(
+      '/livez',
+      {
+        schema: {
+          tags: ['service'],
+          operationId: 'livez',
+          summary: 'Whether the process answers at all',
+          response: { 200: z.object({ status: z.literal('ok') }), ...problems },
+        },
+      },
+      async () => ({ status: 'ok' as const }),
+    )
+    app.get(
+      '/readyz',
+      {
+        schema: {
+          tags: ['service'],
+          operationId: 'readyz',
+          summary: 'Whether it can do its work; 503 names what keeps it from that',
+          response: { 200: z.object({ status: z.literal('ok'), checks: z.array(z.string()) }), ...problems },
+        },
+      },
+      async () => {
+        const outcomes = await Promise.allSettled(checks.map(({ check }) => check()))
+        const failed = checks.flatMap(({ name }, i) => {
+          const outcome = outcomes[i]
+          return outcome?.status === 'rejected' ? [{ name, cause: outcome.reason as unknown }] : []
+        })
+        if (failed.length === 0) return { status: 'ok' as const, checks: checks.map(({ name }) => name) }
+        throw new AppError('unavailable', `Not ready: ${failed.map(({ name }) => name).join(', ')}.`, {
+          cause: new AggregateError(failed.map(({ cause }) => cause)),
+          details: { failed: failed.map(({ name, cause }) => ({ name, message: asAppError(cause).message })) },
+        })
+      },
+    )
+  }
+}

@@ -1,0 +1,175 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { AppError } from '../errors.ts'
+import type { Ingest } from '../ingest/ingest.ts'
+import type { RunRequest } from '../ingest/tasks.ts'
+import { isEnded, type Task, type Upload } from '../model.ts'
+import { openBody } from './body.ts'
+import { patience, principal, tillGone } from './request.ts'
+import { idParams, page, problems, showTask, showUpload, taskSchema, uploadSchema, wait } from './schemas.ts'
+
+const text = z.string()
+
+const order = z
+  .object({
+    name: text.optional().describe('What the file is called. Default: its name in the form, else upload.csv.'),
+    pipeline: text.optional().describe('Run this pipeline over it at once.'),
+    wait: wait.optional(),
+  })
+  .catchall(z.union([text, z.array(text)]))
+  .describe('A param of the pipeline goes as param.NAME.')
+
+/** Fields of a query or a form, `order` or not yet. */
+interface Given {
+  readonly wait?: number | undefined
+  readonly [field: string]: unknown
+}
+
+const body = z.unknown().meta({
+  type: 'string',
+  format: 'binary',
+  description: 'The file itself, or a form with one file; name, pipeline and param.NAME may stand before it as fields.',
+})
+
+const received = z.object({ upload: uploadSchema, task: taskSchema })
+
+const schema = {
+  tags: ['uploads'],
+  consumes: ['application/octet-stream', 'text/csv', 'multipart/form-data'],
+  querystring: order,
+  body,
+  response: {
+    200: received.describe('Stored, and the task has ended while the client waited.'),
+    201: z.object({ upload: uploadSchema }).describe('Stored.'),
+    202: received.describe('Stored, and a task is on its way.'),
+    ...problems,
+  },
+}
+
+/** @param closing aborted when the server is about to close. */
+export function uploadRoutes(ingest: Ingest, closing: AbortSignal): FastifyPluginAsyncZod {
+  const answer = async (request: FastifyRequest, reply: FastifyReply, given: Given) => {
+    const { upload, task } = await receive(ingest, request, given)
+    if (task === undefined) {
+      void reply.code(201).header('location', `/v1/uploads/${upload.id}`)
+      return { upload: showUpload(upload) }
+    }
+    const ms = patience(request, given.wait)
+    const latest = await ingest.tasks.wait(principal(request), task.id, ms, tillGone(request, closing))
+    void reply.code(isEnded(latest.state) ? 200 : 202).header('location', `/v1/tasks/${task.id}`)
+    return { upload: showUpload(upload), task: showTask(latest) }
+  }
+
+  return async (app) => {
+    app.post(
+      '/v1/uploads',
+      {
+        schema: {
+          ...schema,
+          operationId: 'upload',
+          summary: 'Send a file, and run a pipeline over it if one is named',
+        },
+      },
+      (request, reply) => answer(request, reply, request.query),
+    )
+    app.put(
+      '/v1/uploads',
+      { schema: { ...schema, operationId: 'uploadByPut', summary: 'The same for clients that PUT: curl -T FILE' } },
+      (request, reply) => answer(request, reply, request.query),
+    )
+    app.put(
+      // Called `id` like its neighbours: OpenAPI takes two names for one step of a path as two equal paths.
+      '/v1/uploads/:id',
+      {
+        schema: {
+          ...schema,
+          operationId: 'uploadByName',
+          summary: 'The same with the name in the path: curl -T FILE …/v1/uploads/',
+          params: z.object({ id: text.describe('What the file is called.') }),
+        },
+      },
+      (request, reply) => answer(request, reply, { ...request.query, name: request.params.id }),
+    )
+
+    app.get(
+      '/v1/uploads',
+      {
+        schema: {
+          tags: ['uploads'],
+          operationId: 'listUploads',
+          summary: 'Uploads, newest first',
+          querystring: z.strictObject(page),
+          response: { 200: z.object({ uploads: z.array(uploadSchema), next: text.nullable() }), ...problems },
+        },
+      },
+      async (request) => {
+        const { limit, before } = request.query
+        const uploads = await ingest.uploads.list(principal(request), { limit, before })
+        const next = uploads.length < limit ? null : `/v1/uploads?limit=${limit}&before=${uploads.at(-1)?.id}`
+        return { uploads: uploads.map(showUpload), next }
+      },
+    )
+    app.get(
+      '/v1/uploads/:id',
+      {
+        schema: {
+          tags: ['uploads'],
+          operationId: 'getUpload',
+          summary: 'One upload',
+          params: idParams,
+          response: { 200: uploadSchema, ...problems },
+        },
+      },
+      async (request) => showUpload(await ingest.uploads.get(principal(request), request.params.id)),
+    )
+    app.delete(
+      '/v1/uploads/:id',
+      {
+        schema: {
+          tags: ['uploads'],
+          operationId: 'deleteUpload',
+          summary: 'Delete an upload that no task needs any more',
+          params: idParams,
+          response: { 204: z.null(), ...problems },
+        },
+      },
+      async (request, reply) => {
+        await ingest.uploads.remove(principal(request), request.params.id)
+        return reply.code(204).send(null)
+      },
+    )
+  }
+}
+
+/** Takes the body of a request as a file. A field of the form counts before the same one of the query. */
+export async function receive(
+  ingest: Ingest,
+  request: FastifyRequest,
+  given: Readonly<Record<string, unknown>>,
+): Promise<{ upload: Upload; task: Task | undefined }> {
+  const { source, fileName, fields, size } = await openBody(request)
+  const { name, run } = readOrder({ ...given, ...fields })
+  const delivery = { name: name ?? fileName ?? 'upload.csv', source, size, run }
+  return ingest.uploads.receive(principal(request), delivery)
+}
+
+/** @throws {AppError} invalid */
+function readOrder(given: Readonly<Record<string, unknown>>): {
+  name: string | undefined
+  run: RunRequest | undefined
+} {
+  const parsed = order.safeParse(given)
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    throw new AppError('invalid', `${issue?.path.join('.')} is refused: ${issue?.message}.`)
+  }
+  const { name, pipeline, wait: _, ...rest } = parsed.data
+  const params = Object.entries(rest).map(([key, value]) => {
+    if (key.startsWith('param.')) return [key.slice('param.'.length), value] as const
+    throw new AppError('invalid', `${key} means nothing here. There are name, pipeline, wait and param.NAME.`)
+  })
+  if (pipeline !== undefined) return { name, run: { pipeline, params: Object.fromEntries(params) } }
+  if (params.length === 0) return { name, run: undefined }
+  throw new AppError('invalid', 'Params are given, but no pipeline. Name it with ?pipeline=.')
+}

@@ -1,0 +1,126 @@
+import type { Principal } from '../auth/authorize.ts'
+import { AppError } from '../errors.ts'
+import { newId } from '../ids.ts'
+import { isEnded, type Task, type TaskState } from '../model.ts'
+import { assignInputs } from '../pipeline/match.ts'
+import { checkParams } from '../pipeline/params.ts'
+import type { NewTask, Page } from '../ports.ts'
+import type { IngestDeps } from './deps.ts'
+import { findTask, findUpload } from './find.ts'
+import { watch } from './watch.ts'
+
+/** Which pipeline to run, with which params, as the client gave them. */
+export interface RunRequest {
+  readonly pipeline: string
+  readonly params: Readonly<Record<string, unknown>>
+}
+
+export interface InputRequest {
+  readonly upload: string
+  /** The pipeline's input it is for; undefined lets the names decide. */
+  readonly input?: string | undefined
+}
+
+export interface Tasks {
+  /** @throws {AppError} not_found, conflict (an upload that is not complete), unprocessable */
+  submit(principal: Principal, request: RunRequest & { inputs: readonly InputRequest[] }): Promise<Task>
+  /** @throws {AppError} not_found */
+  get(principal: Principal, id: string): Promise<Task>
+  list(principal: Principal, page: Page & { state?: TaskState | undefined }): Promise<Task[]>
+  /** @throws {AppError} not_found; conflict, when it has ended */
+  cancel(principal: Principal, id: string): Promise<Task>
+  /**
+   * A new task that does the same again: same text of the pipeline, same params, same uploads.
+   * @throws {AppError} not_found; conflict, when the old one has not ended or an upload is gone
+   */
+  retry(principal: Principal, id: string): Promise<Task>
+  /** The task now and after every change, until it has ended or the signal is aborted. */
+  watch(principal: Principal, id: string, signal: AbortSignal): AsyncGenerator<Task, void>
+  /** The task once it has ended, or as it is after so many milliseconds. */
+  wait(principal: Principal, id: string, ms: number, signal: AbortSignal): Promise<Task>
+}
+
+export function createTasks(deps: IngestDeps): Tasks {
+  const { catalog, now } = deps
+
+  async function start(task: NewTask): Promise<Task> {
+    const created = await catalog.createTask(task)
+    await ring(deps, created.id)
+    return created
+  }
+
+  const tasks: Tasks = {
+    async submit(principal, { inputs, ...run }) {
+      const files: { upload: string; name: string; input: string | undefined }[] = []
+      for (const { upload: id, input } of inputs) {
+        // The same rows twice would be a wrong total that balances.
+        if (files.some((file) => file.upload === id)) {
+          throw new AppError('unprocessable', `Upload ${id} stands among the inputs twice. Name it once.`)
+        }
+        files.push({ upload: id, name: (await findUpload(catalog, principal, id)).name, input })
+      }
+      return start(newTask(deps, principal, run, files))
+    },
+
+    get: (principal, id) => findTask(catalog, principal, id),
+
+    list: (principal, page) => catalog.listTasks(principal.id, page),
+
+    async cancel(principal, id) {
+      await tasks.get(principal, id)
+      return catalog.cancel(id)
+    },
+
+    async retry(principal, id) {
+      const { state, owner, pipeline, pipelineText, params, inputs } = await tasks.get(principal, id)
+      if (!isEnded(state)) {
+        throw new AppError('conflict', `Task ${id} is ${state}. Wait for its end or cancel it, then retry.`)
+      }
+      return start({ id: newId(now()), owner, pipeline, pipelineText, params, inputs, retryOf: id })
+    },
+
+    async *watch(principal, id, signal) {
+      await tasks.get(principal, id)
+      yield* watch(catalog, id, signal)
+    },
+
+    async wait(principal, id, ms, signal) {
+      let latest = await tasks.get(principal, id)
+      if (ms <= 0 || isEnded(latest.state)) return latest
+      for await (const task of watch(catalog, id, AbortSignal.any([signal, AbortSignal.timeout(ms)]))) latest = task
+      return latest
+    },
+  }
+  return tasks
+}
+
+/**
+ * A task as it will be, checked as far as it can be before anything is stored.
+ * @throws {AppError} not_found (the pipeline), unprocessable (params, files that fit no input)
+ */
+export function newTask(
+  { pipelines, now }: Pick<IngestDeps, 'pipelines' | 'now'>,
+  principal: Principal,
+  run: RunRequest,
+  files: readonly { upload: string; name: string; input?: string | undefined }[],
+): NewTask {
+  const { name, text, pipeline } = pipelines.get(run.pipeline)
+  return {
+    id: newId(now()),
+    owner: principal.id,
+    pipeline: name,
+    pipelineText: text,
+    params: checkParams(pipeline, run.params),
+    inputs: assignInputs(pipeline, files).map(({ input, file }) => ({ input, upload: file.upload, name: file.name })),
+    retryOf: null,
+  }
+}
+
+/** The task is committed by now, so a queue that is down only delays it: the next rescan finds it. */
+export async function ring({ queue, log }: Pick<IngestDeps, 'queue' | 'log'>, task: string): Promise<void> {
+  try {
+    await queue.ring(task)
+  } catch (err) {
+    log.warn({ err, task }, 'could not ring for a task; it waits for the next rescan')
+  }
+}
