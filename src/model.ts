@@ -108,6 +108,11 @@ export interface TaskError {
   readonly details?: Readonly<Record<string, unknown>>
 }
 
+/** What a task keeps of an error: all but its cause, which is for the log. */
+export function taskError({ code, message, details }: AppError): TaskError {
+  return { code, message, ...(details && { details }) }
+}
+
 /** `reading` counts bytes of the input, `working` rows; `total` is null while it is not known. */
 export interface Progress {
   readonly phase: 'reading' | 'working' | 'delivering'

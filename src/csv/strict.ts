@@ -7,7 +7,7 @@ import { createReadStream, createWriteStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { CsvError, type Info, parse } from 'csv-parse'
+import { type CsvError, type Info, parse } from 'csv-parse'
 import { AppError } from '../errors.ts'
 import { escapeCell, flatDelimiter } from './flat.ts'
 import type { Fault, ReadOptions } from './read.ts'
@@ -39,16 +39,32 @@ export async function readStrict(
 ): Promise<StrictReading> {
   const position = new Position(options.mark ? 3 : 0)
   const state = { header: undefined as string[] | undefined, records: 0, rejected: 0, longest: 0 }
+  let broken: CsvError | undefined
   const parser = parse({
     bom: true,
     raw: true,
     info: true,
     encoding: 'utf8',
-    record_delimiter: ['\r\n', '\n', '\r'],
+    // Single bytes only: of a longer delimiter, `raw` would lack all but the first. A CRLF comes as two, see Position.
+    record_delimiter: ['\n', '\r'],
     relax_column_count: true,
     skip_empty_lines: true,
     max_record_size: longestRecord,
+    // Not to skip anything, but to end the reading in order: what was parsed before the broken record is still taken.
+    skip_records_with_error: true,
+    on_skip: (error) => {
+      broken ??= error
+      return undefined
+    },
+    on_record: (record) => (broken === undefined ? record : null),
   })
+
+  async function* bytes(): AsyncGenerator<Buffer> {
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+      if (broken !== undefined) return
+      yield chunk as Buffer
+    }
+  }
 
   async function* lines(records: AsyncIterable<Parsed>): AsyncGenerator<string> {
     let block = ''
@@ -77,15 +93,12 @@ export async function readStrict(
     yield block
   }
 
-  const source = createReadStream(path, { highWaterMark: 1 << 20 })
-  try {
-    await Promise.all([
-      pipeline(source, parser, { signal: options.signal }),
-      pipeline(Readable.from(lines(parser)), createWriteStream(flat), { signal: options.signal }),
-    ])
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error
-    throw await brokenQuote(error, path, position, { ...state, header: state.header ?? [] }, options)
+  await Promise.all([
+    pipeline(bytes(), parser, { signal: options.signal }),
+    pipeline(Readable.from(lines(parser)), createWriteStream(flat), { signal: options.signal }),
+  ])
+  if (broken !== undefined) {
+    throw await brokenQuote(broken, path, position, { ...state, header: state.header ?? [] }, options)
   }
   if (state.header === undefined) throw new AppError('rejected', `${options.name} has no header line: it is blank.`)
   return {

@@ -53,7 +53,7 @@ export async function tellFaults(
     `SELECT line, byte_offset, byte_length, record, list_filter([${broken.join(', ')}], x -> x IS NOT NULL), [${cells.join(', ')}]
      FROM ${scanSql(reading)} WHERE NOT (${soundSql(source)})`,
   )
-  const names = [...columns].sort((a, b) => a.position - b.position).map(({ name }) => name)
+  const names = columns.toSorted((a, b) => a.position - b.position).map(({ name }) => name)
   for await (const [line, byteOffset, byteLength, record, faults, texts] of rows) {
     const values = items(texts).map(String)
     for (const index of items(faults)) {

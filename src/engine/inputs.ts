@@ -1,4 +1,5 @@
 /** The files of a job, read: what their records are, and which columns they have under the pipeline's contract. */
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { examine, type ReadOptions, readFlat, type Reading, readPlain } from '../csv/read.ts'
 import type { Facts } from '../csv/scan.ts'
@@ -26,8 +27,9 @@ export class Inputs {
   readonly #job: Job
   readonly #rejects: Rejects
   readonly #options: RunOptions
-  /** Bytes of the files that are read, for the progress. */
+  /** For the progress: bytes of the files that are read, and of all. */
   #read = 0
+  #total: number | null = null
 
   constructor(folder: string, job: Job, rejects: Rejects, options: RunOptions) {
     this.#folder = folder
@@ -43,6 +45,8 @@ export class Inputs {
    */
   async read(): Promise<InputFile[]> {
     const files: InputFile[] = []
+    const sizes = await Promise.all(this.#job.inputs.map(async ({ path }) => (await stat(path)).size))
+    this.#total = sizes.reduce((sum, size) => sum + size, 0)
     for (const [file, input] of this.#job.inputs.entries()) {
       const facts = await this.#examine(input)
       const spec = specFor(
@@ -61,6 +65,8 @@ export class Inputs {
   async readAgain({ file, spec, reading }: InputFile): Promise<InputFile> {
     const input = this.#job.inputs[file]
     if (input === undefined) throw new RangeError(`there is no file ${file}`)
+    this.#read = 0
+    this.#total = reading.facts.bytes
     return open(file, input, spec, await this.#readFlat(file, input, reading.facts))
   }
 
@@ -90,7 +96,8 @@ export class Inputs {
     return {
       name,
       signal,
-      onProgress: (bytes) => onProgress({ phase: 'reading', unit: 'bytes', done: this.#read + bytes, total: null }),
+      onProgress: (bytes) =>
+        onProgress({ phase: 'reading', unit: 'bytes', done: this.#read + bytes, total: this.#total }),
     }
   }
 }

@@ -97,8 +97,8 @@ interface Operator {
 }
 
 /**
- * Writes the output and says what the plan, as executed, has counted: the rows written, and the rows that passed the
- * filter with each mark in it.
+ * Writes the output and says what the plan, as executed, has counted: the rows written, and for each mark the rows that
+ * a scan has given to the filter with that mark and all of which have passed it; -1 where there is no such filter.
  */
 export async function writeCounted(
   database: Database,
@@ -108,15 +108,18 @@ export async function writeCounted(
   const [row] = await database.rows(`EXPLAIN (ANALYZE, FORMAT json) ${copy}`)
   const operators = [...walk(JSON.parse(String(row?.[1])) as Operator)]
   const writer = operators.find(({ operator_name: name }) => name?.includes('COPY_TO_FILE'))
-  const passed = marks.map((mark) =>
-    Math.max(
-      -1,
-      ...operators
-        .filter(({ operator_name: name, extra_info: info }) => name === 'FILTER' && JSON.stringify(info).includes(mark))
-        .map(({ operator_cardinality: rows }) => rows ?? -1),
-    ),
-  )
+  const filters = operators.filter(({ operator_name: name }) => name === 'FILTER')
+  const passed = marks.map((mark) => {
+    const guards = filters.filter(({ extra_info: info }) => JSON.stringify(info).includes(mark))
+    return Math.max(-1, ...guards.map(rowsThrough))
+  })
   return { rows: writer?.children?.[0]?.operator_cardinality ?? Number.NaN, passed }
+}
+
+function rowsThrough(filter: Operator): number {
+  const scans = [...walk(filter)].filter(({ operator_name: name }) => name === 'READ_CSV')
+  const rows = filter.operator_cardinality ?? -1
+  return scans.length === 1 && scans[0]?.operator_cardinality === rows ? rows : -1
 }
 
 function* walk(operator: Operator): Generator<Operator> {

@@ -15,6 +15,14 @@ export interface FaultySource {
   readonly names: readonly string[]
 }
 
+/** The table of all rejects, and the view of it that pipelines see. */
+export async function createRejectsRelation(database: Database): Promise<void> {
+  await database.run(`CREATE TABLE "all rejects" (
+    file INTEGER, "order" INTEGER, input VARCHAR, line BIGINT, byte_offset BIGINT, record BIGINT, "column" VARCHAR,
+    code VARCHAR, message VARCHAR, raw VARCHAR, cells MAP(VARCHAR, VARCHAR))`)
+  await database.run(`CREATE VIEW rejects AS SELECT * EXCLUDE (file, "order") FROM "all rejects"`)
+}
+
 export class Rejects implements Disposable {
   readonly #database: Database
   readonly #appender: DuckDBAppender
@@ -27,10 +35,7 @@ export class Rejects implements Disposable {
   }
 
   static async open(database: Database): Promise<Rejects> {
-    await database.run(`CREATE TABLE "all rejects" (
-      file INTEGER, "order" INTEGER, input VARCHAR, line BIGINT, byte_offset BIGINT, record BIGINT, "column" VARCHAR,
-      code VARCHAR, message VARCHAR, raw VARCHAR, cells MAP(VARCHAR, VARCHAR))`)
-    await database.run(`CREATE VIEW rejects AS SELECT * EXCLUDE (file, "order") FROM "all rejects"`)
+    await createRejectsRelation(database)
     return new Rejects(database, await database.connection.createAppender('all rejects'))
   }
 

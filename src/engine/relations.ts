@@ -20,7 +20,7 @@ export async function createInputViews(
 /** `files` and `columns`. (`rejects` is there from the start.) */
 export async function createReservedRelations(
   database: Database,
-  job: Job,
+  { now }: Pick<Job, 'now'>,
   files: readonly InputFile[],
   balanceOf: (file: InputFile) => InputBalance,
 ): Promise<void> {
@@ -40,7 +40,7 @@ export async function createReservedRelations(
         file.name,
         ...[file.reading.facts.bytes, records, accepted, rejected, blankLines].map(String),
         JSON.stringify(file.reading.header),
-        String(job.now),
+        String(now),
       ],
     )
     for (const { name, type, position } of file.columns) {

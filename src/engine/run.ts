@@ -6,10 +6,11 @@
  * passed that filter. Only when these are all the records that the reader counted is the bet won. Otherwise it goes the
  * careful way: it checks each file, tells each fault, and then runs the outputs over what is sound.
  */
+import { randomUUID } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../errors.ts'
-import type { InputBalance, OutputFormat, TaskError } from '../model.ts'
+import { type InputBalance, type OutputFormat, taskError, type TaskError } from '../model.ts'
 import type { Job, ProducedFile, Report, RunOptions } from '../ports.ts'
 import { countFaulty, tellFaults, verdictOf } from './check.ts'
 import { Database, SqlError } from './duckdb.ts'
@@ -54,8 +55,7 @@ export async function runJob(folder: string, options: RunOptions): Promise<Repor
     return (await bet(run, files)) ?? (await takeCare(run, inputs, files))
   } catch (error) {
     if (!(error instanceof AppError) || (error.code !== 'rejected' && error.code !== 'unprocessable')) throw error
-    const { code, message, details } = error
-    return await report(run, [], {}, [], { code, message, ...(details && { details }) })
+    return await report(run, [], {}, [], taskError(error))
   }
 }
 
@@ -65,6 +65,9 @@ async function bet(run: Run, files: readonly InputFile[]): Promise<Report | unde
   const [output, ...others] = Object.entries(job.pipeline.outputs)
   // Every output would read the files again, so with several of them the careful way is the cheaper one.
   if (output === undefined || others.length > 0 || files.some(({ reading }) => reading.rejected > 0)) return undefined
+  // The error of a file's guard, by which its filter is found in the plan. Nobody's SQL can contain it.
+  const nonce = randomUUID()
+  const mark = ({ file }: InputFile) => `${nonce} file ${file}.`
   await createInputViews(database, files, (file) => guardSql(file, mark(file)))
   await createReservedRelations(database, job, files, (file) => balance(file, 0))
   const [name, spec] = output
@@ -79,11 +82,6 @@ async function bet(run: Run, files: readonly InputFile[]): Promise<Report | unde
     if (error instanceof SqlError) return undefined
     throw error
   }
-}
-
-/** The error of a file's guard, by which its filter is found in the plan. */
-function mark({ file }: InputFile): string {
-  return `rowmill: not sound: file ${file}.`
 }
 
 /** Checks every file, tells every fault, and runs the outputs over the sound records if the pipeline allows that. */

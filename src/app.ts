@@ -1,0 +1,125 @@
+/** Config → a running service: opens the drivers, starts the roles, and takes everything down in the reverse order. */
+import { mkdir } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { openDiskBlobs } from './blobs/disk.ts'
+import { openCatalog } from './catalog/open.ts'
+import type { Config } from './config.ts'
+import { AppError, errnoOf } from './errors.ts'
+import { createServer } from './http/server.ts'
+import { createIngest, type Ingest } from './ingest/ingest.ts'
+import type { Log } from './log.ts'
+import { loadPipelines, pipelineFolders } from './pipeline/load.ts'
+import type { Sink } from './ports.ts'
+import { openLocalQueue } from './queue/local.ts'
+import { resultsSink } from './sinks/results.ts'
+import { startJanitor } from './work/janitor.ts'
+import { openSupervisor } from './work/supervisor.ts'
+import { startWorker } from './work/worker.ts'
+
+export interface App extends AsyncDisposable {
+  /** Where it listens, such as `http://127.0.0.1:5000`. */
+  readonly url: string
+  /** The same functions that the HTTP API calls. */
+  readonly ingest: Ingest
+}
+
+/** Where the catalog of a data folder is. */
+export function catalogPath({ DATA }: Pick<Config, 'DATA'>): string {
+  return join(DATA, 'catalog.db')
+}
+
+/**
+ * Starts every role in this process.
+ * @throws {AppError} invalid (an address that is not loopback), conflict (a port that is taken), or what a driver says.
+ */
+export async function startApp(config: Config, { version, log }: { version: string; log: Log }): Promise<App> {
+  refuseOpenAddress(config.HOST)
+  await using stack = new AsyncDisposableStack()
+  const pipelines = await loadPipelines(pipelineFolders(config.PIPELINES))
+  const scratch = join(config.DATA, 'scratch')
+  await mkdir(config.DATA, { recursive: true })
+
+  const catalog = stack.use(await openCatalog(catalogPath(config), { log }))
+  const blobs = await openDiskBlobs(join(config.DATA, 'blobs'), { log })
+  const queue = stack.use(openLocalQueue(catalog, { pollMs: config.POLL, log }))
+  const engine = stack.use(openSupervisor(config, log))
+  const results = resultsSink(blobs)
+  const sinks = new Map<string, Sink>([
+    ['results', results],
+    ['metadata', results],
+  ])
+
+  const limits = { maxUpload: config.MAX_UPLOAD, diskReserve: config.DISK_RESERVE }
+  const ingest = createIngest({ catalog, blobs, queue, pipelines, limits, now: Date.now, log })
+  stack.use(
+    startJanitor({ catalog, blobs, queue, scratch, pollMs: config.POLL, maxLostLeases: config.LOST_LEASES, log }),
+  )
+  stack.use(
+    startWorker({
+      catalog,
+      blobs,
+      queue,
+      engine,
+      sinks,
+      scratch,
+      workers: config.WORKERS,
+      leaseMs: config.LEASE,
+      drainMs: config.DRAIN,
+      retry: {
+        attempts: config.ATTEMPTS,
+        crashes: config.CRASHES,
+        backoff: config.BACKOFF,
+        backoffMax: config.BACKOFF_MAX,
+      },
+      memory: config.TASK_MEMORY / 2,
+      threads: config.THREADS,
+      now: Date.now,
+      random: Math.random,
+      log,
+    }),
+  )
+
+  const checks = [{ name: 'catalog', check: () => catalog.ping() }]
+  const server = await createServer({ ingest, version, checks, log })
+  stack.defer(async () => {
+    // Whoever is still sending after the drain comes back to a service that has started again.
+    const cut = setTimeout(() => server.server.closeAllConnections(), config.DRAIN)
+    await server.close()
+    clearTimeout(cut)
+  })
+  const url = await listen(server, config)
+  const running = stack.move()
+  return { url, ingest, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+/** Until there are users, whoever can reach the service owns it: so nobody else may. */
+function refuseOpenAddress(host: string): void {
+  if (host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)) return
+  throw new AppError(
+    'invalid',
+    `ROWMILL_HOST=${host} would let anyone on the network in, and there are no users yet. Use 127.0.0.1, ::1 or localhost.`,
+  )
+}
+
+async function listen(
+  server: Awaited<ReturnType<typeof createServer>>,
+  { HOST: host, PORT: port }: Pick<Config, 'HOST' | 'PORT'>,
+): Promise<string> {
+  try {
+    await server.listen({ host, port })
+  } catch (error) {
+    const where = `${host}:${port}`
+    if (errnoOf(error) === 'EADDRINUSE') {
+      throw new AppError(
+        'conflict',
+        `${where} is taken by another program. Stop it, or set ROWMILL_PORT to another port.`,
+      )
+    }
+    if (errnoOf(error) === 'EACCES')
+      throw new AppError('invalid', `${where} may not be used. Choose a port from 1024 on.`)
+    throw error
+  }
+  const { address, port: taken, family } = server.server.address() as AddressInfo
+  return `http://${host === 'localhost' ? host : family === 'IPv6' ? `[${address}]` : address}:${taken}`
+}

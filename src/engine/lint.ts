@@ -1,0 +1,65 @@
+/** The SQL of a pipeline, tried on empty relations. */
+import { AppError } from '../errors.ts'
+import type { Pipeline } from '../model.ts'
+import { Database, quoteName } from './duckdb.ts'
+import { selectColumns } from './outputs.ts'
+import { createRejectsRelation } from './rejects.ts'
+import { createReservedRelations } from './relations.ts'
+import { typeSql } from './types.ts'
+
+export interface SqlProblem {
+  readonly output: string
+  /** 1-based in the SQL. */
+  readonly line: number
+  readonly message: string
+}
+
+/**
+ * What is wrong with the outputs' SQL. Of an input that declares no columns nobody knows the names, so where there is
+ * one, only the form of the SQL is judged.
+ */
+export async function lintPipeline(pipeline: Pipeline): Promise<SqlProblem[]> {
+  const { inputs, outputs } = pipeline
+  const signal = new AbortController().signal
+  using database = await Database.open({
+    memory: 100e6,
+    threads: 1,
+    spill: '',
+    readable: [],
+    writable: '/nowhere',
+    signal,
+  })
+  await createRejectsRelation(database)
+  await createReservedRelations(database, { now: 0 }, [], () => ({
+    records: 0,
+    accepted: 0,
+    rejected: 0,
+    blankLines: 0,
+  }))
+  for (const [name, { columns }] of Object.entries(inputs)) {
+    if (columns === undefined) continue
+    const typed = Object.entries(columns).map(([column, type]) => `${quoteName(column)} ${typeSql(type).sqlType}`)
+    await database.run(`CREATE TABLE ${quoteName(name)} (${typed.join(', ')})`)
+  }
+  const known = Object.values(inputs).every(({ columns }) => columns !== undefined)
+  const problems: SqlProblem[] = []
+  for (const [output, { sql }] of Object.entries(outputs)) {
+    const message = await whatIsWrong(database, output, sql)
+    if (message === undefined || (!known && /^(Binder|Catalog) Error/.test(message))) continue
+    const [first = message] = message.split('\n')
+    problems.push({ output, line: Number(/^LINE (\d+):/m.exec(message)?.[1] ?? 1), message: first })
+  }
+  return problems
+}
+
+async function whatIsWrong(database: Database, output: string, sql: string): Promise<string | undefined> {
+  try {
+    await selectColumns(database, output, sql)
+    return undefined
+  } catch (error) {
+    if (error instanceof AppError && error.cause instanceof Error) {
+      return error.cause.message.replace(/^Failed to extract statements: /, '')
+    }
+    throw error
+  }
+}

@@ -1,0 +1,303 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { ColumnType, Pipeline } from '../model.ts'
+import type { Job, Report } from '../ports.ts'
+import { jobFile, runJob } from './run.ts'
+
+const nothing: Pipeline = { name: 'test', about: '', params: {}, rejects: 'fail', inputs: { file: {} }, outputs: {} }
+
+interface Result {
+  readonly report: Report
+  readonly files: Readonly<Record<string, string>>
+  readonly flat: readonly string[]
+}
+
+/** Runs a pipeline over texts, the way the child does, in a folder of its own. */
+async function mill(
+  pipeline: Partial<Pipeline>,
+  texts: Readonly<Record<string, string | Buffer>>,
+  more: Partial<Job> = {},
+): Promise<Result> {
+  const folder = await mkdtemp(join(tmpdir(), 'rowmill-engine-'))
+  try {
+    const inputs = []
+    for (const [name, text] of Object.entries(texts)) {
+      const path = join(folder, String(inputs.length))
+      await writeFile(path, text)
+      inputs.push({ input: Object.keys(pipeline.inputs ?? nothing.inputs)[0] ?? '', name, path, sha256: null })
+    }
+    const job = {
+      pipeline: { ...nothing, ...pipeline },
+      params: {},
+      inputs,
+      now: 0,
+      memory: 500e6,
+      threads: 2,
+      ...more,
+    }
+    await writeFile(join(folder, jobFile), JSON.stringify(job))
+    const report = await runJob(folder, { signal: new AbortController().signal, onProgress: () => {} })
+    const files: Record<string, string> = {}
+    for (const { name, file } of report.outputs) files[name] = await readFile(join(folder, file), 'utf8')
+    if (report.rejects !== null) files['rejects'] = await readFile(join(folder, report.rejects.file), 'utf8')
+    return { report, files, flat: await readdir(join(folder, 'flat')) }
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+function output(sql: string, format: 'csv' | 'ndjson' = 'csv') {
+  return { to: 'results', format, sql } as const
+}
+
+const songPlays: Partial<Pipeline> = {
+  inputs: { plays: { columns: { Song: 'string', Date: 'date', Plays: 'integer' } } },
+  outputs: { totals: output('SELECT Song, Date, sum(Plays) AS Plays FROM plays GROUP BY ALL ORDER BY ALL;') },
+}
+
+test('a sound file is summed up where it stands, every record counted', async () => {
+  const { report, files, flat } = await mill(songPlays, {
+    'plays.csv': 'Song,Date,Plays\nB,2020-01-02,2\nA,2020-01-01,1\nB,2020-01-02,3\n',
+  })
+  assert.equal(files['totals'], 'Song,Date,Plays\nA,2020-01-01,1\nB,2020-01-02,5\n')
+  assert.deepEqual(report.inputs, { plays: { records: 3, accepted: 3, rejected: 0, blankLines: 0 } })
+  assert.deepEqual([report.outputs[0]?.rows, report.rejects, report.error, flat], [2, null, null, []])
+})
+
+test('one bad value fails the run; every fault of every record is told', async () => {
+  const text = 'Song,Date,Plays\nA,2020-01-01,1\nB,2020-02-30,x\n\nC,2020-01-01\n"D",2020-01-01,4\n'
+  const { report, files } = await mill(songPlays, { 'plays.csv': text })
+  assert.equal(report.error?.code, 'rejected')
+  assert.match(
+    report.error?.message ?? '',
+    /^plays\.csv line 3, column “Date”: “2020-02-30” is not a date .* 2 of 4 records/,
+  )
+  assert.deepEqual(report.outputs, [])
+  assert.deepEqual(report.inputs, { plays: { records: 4, accepted: 2, rejected: 2, blankLines: 1 } })
+  assert.equal(
+    files['rejects'],
+    [
+      'input,line,byte_offset,record,column,code,message,raw',
+      'plays,3,31,2,Date,type-error,“2020-02-30” is not a date (YYYY-MM-DD),"B,2020-02-30,x"',
+      'plays,3,31,2,Plays,type-error,“x” is not an integer of at most 64 bits,"B,2020-02-30,x"',
+      'plays,5,47,3,Plays,missing-cell,the record has 2 of the header’s 3 cells,"C,2020-01-01"',
+      '',
+    ].join('\n'),
+  )
+})
+
+test('a pipeline says how many rejects it can bear', async () => {
+  const text = 'n\n1\nx\n3\n4\n'
+  const outputs = { sum: output('SELECT sum(n)::BIGINT AS s FROM file') }
+  const inputs = { file: { columns: { n: 'integer' as const } } }
+  for (const [rejects, succeeds] of [
+    ['keep', true],
+    ['fail', false],
+    [{ max: 1 }, true],
+    [{ max: 0 }, false],
+    [{ max: 0.25 }, true],
+    [{ max: 0.2 }, false],
+  ] as const) {
+    const { report, files } = await mill({ inputs, outputs, rejects }, { 'n.csv': text })
+    assert.equal(report.error === null, succeeds, JSON.stringify(rejects))
+    assert.equal(files['sum'], succeeds ? 's\n8\n' : undefined)
+    assert.equal(report.rejects?.count, 1)
+  }
+})
+
+test('a type takes what it means and nothing else', async () => {
+  const table: readonly (readonly [ColumnType, readonly string[], readonly string[]])[] = [
+    [
+      'integer',
+      ['0', '-7', '+5', '007', '-0', '9223372036854775807'],
+      ['1.5', '1e5', '1_000', ' 1', '0x1F', 'true', '9223372036854775808', '--1', '١'],
+    ],
+    ['number', ['1', '-1.50', '.5', '5.', '1e5', '1E-3'], ['1_0', '1,5', 'nan', 'inf', ' 1', '0x1', '1e', '.']],
+    ['boolean', ['true', 'FALSE', '1', '0', 'True'], ['yes', 't', '2', 'tRUE', ' true']],
+    [
+      'date',
+      ['2020-02-29', '0001-01-01', '9999-12-31'],
+      [
+        '2021-02-29',
+        '2020-1-2',
+        '2020/01/02',
+        '20200102',
+        'infinity',
+        'epoch',
+        '2020-01-02 ',
+        ' 2020-01-02',
+        '2020-01-02T00:00:00',
+      ],
+    ],
+    [
+      'datetime',
+      ['2020-01-02T03:04:05Z', '2020-01-02 03:04:05.123+02:00'],
+      ['2020-01-02T03:04:05', '2020-01-02', 'now', '2020-01-02T25:00:00Z'],
+    ],
+    ['decimal(5,2)', ['1.25', '-999.99', '+1', '1.500', '0'], ['1.255', '1000', '1e2', '1,5', '.', 'nan']],
+  ]
+  for (const [type, good, bad] of table) {
+    const values = [...good, '', ...bad]
+    const { report, files } = await mill(
+      {
+        rejects: 'keep',
+        inputs: { file: { columns: { k: 'string', v: type } } },
+        outputs: { rows: output('FROM file') },
+      },
+      { 'v.csv': `k,v\n${values.map((value, i) => `${i},"${value}"`).join('\n')}\n` },
+    )
+    const rejected = (files['rejects'] ?? '')
+      .split('\n')
+      .slice(1, -1)
+      .map((line) => Number(line.split(',')[1]) - 2)
+    assert.deepEqual(
+      rejected.map((i) => values[i]),
+      bad,
+      type,
+    )
+    assert.equal(report.inputs['file']?.accepted, good.length + 1)
+  }
+})
+
+test('the bet and the careful way come to the same, for any file', async () => {
+  const value = fc.constantFrom('1', '22', '-3', '', '', 'x', '1.5')
+  const record = fc.oneof(
+    { weight: 9, arbitrary: fc.tuple(fc.constantFrom('a', 'b', 'c'), value) },
+    { weight: 1, arbitrary: fc.constantFrom(['a'], ['a', '1', '2']) },
+  )
+  const inputs = { file: { columns: { k: 'string', n: 'integer' } } } as const
+  const sum = output('SELECT k, sum(n) AS n FROM file GROUP BY k ORDER BY k')
+  await fc.assert(
+    fc.asyncProperty(fc.array(record, { maxLength: 8 }), fc.boolean(), async (records, quoted) => {
+      const text = `k,n\n${records
+        .map((cells) => cells.map((cell) => (quoted ? `"${cell}"` : cell)).join(','))
+        .map((line) => `${line}\n`)
+        .join('')}`
+      const once = await mill({ inputs, rejects: 'keep', outputs: { sum } }, { 'f.csv': text })
+      const twice = await mill(
+        { inputs, rejects: 'keep', outputs: { sum, other: output('FROM file') } },
+        { 'f.csv': text },
+      )
+      assert.deepEqual(once.report.inputs, twice.report.inputs)
+      assert.deepEqual([once.files['sum'], once.files['rejects']], [twice.files['sum'], twice.files['rejects']])
+      const sound = records.filter(([, n, more]) => n !== undefined && more === undefined && /^-?\d*$/.test(n))
+      assert.deepEqual(once.report.inputs['file'], {
+        records: records.length,
+        accepted: sound.length,
+        rejected: records.length - sound.length,
+        blankLines: 0,
+      })
+      assert.equal(twice.report.outputs[1]?.rows, sound.length)
+    }),
+    { numRuns: 12 },
+  )
+})
+
+test('a query that does not look at every row is still told of the bad one', async () => {
+  for (const sql of [
+    'SELECT k FROM file LIMIT 1',
+    'SELECT 1 AS one',
+    "SELECT count(*) AS n FROM file WHERE k = 'a'",
+    'SELECT count(*) AS n FROM file',
+  ]) {
+    const { report } = await mill(
+      { inputs: { file: { columns: { k: 'string', n: 'integer' } } }, outputs: { rows: output(sql) } },
+      { 'f.csv': 'k,n\na,1\nb,2\nc,x\n' },
+    )
+    assert.equal(report.error?.code, 'rejected', sql)
+  }
+})
+
+test('columns are matched by name: in any order, none missing, none besides, none twice', async () => {
+  const run = (header: string, row: string) => mill(songPlays, { 'plays.csv': `${header}\n${row}\n` })
+  const swapped = await run('Plays,Song,Date', '3,A,2020-01-01')
+  assert.equal(swapped.files['totals'], 'Song,Date,Plays\nA,2020-01-01,3\n')
+  for (const [header, words] of [
+    ['Song,Date', /line 1: column “Plays” is missing/],
+    ['Song,Date,Plays,More', /line 1: column “More” is not expected/],
+    ['Song,Date,Plays,Song', /line 1: column “Song” is there twice/],
+    ['song,Date,Plays', /line 1: column “Song” is missing/],
+  ] as const) {
+    const { report } = await run(header, 'A,2020-01-01,3')
+    assert.match(report.error?.message ?? '', words)
+    assert.equal(report.error?.details?.['line'], 1)
+  }
+})
+
+test('several files of one input are united by name', async () => {
+  const { report, files } = await mill(
+    { outputs: { rows: output('SELECT * FROM file ORDER BY a') } },
+    { 'one.csv': 'a,b\n1,x\n', 'two.csv': 'b,a\n"y",2\n' },
+  )
+  assert.equal(files['rows'], 'a,b\n1,x\n2,y\n')
+  assert.deepEqual(report.inputs, { file: { records: 2, accepted: 2, rejected: 0, blankLines: 0 } })
+})
+
+test('any header makes usable names, and a warning tells which were made up', async () => {
+  const { report, files } = await mill(
+    { outputs: { rows: output('FROM file') } },
+    { 'f.csv': 'a,A,,__proto__,"x""; DROP TABLE files"\n1,2,3,4,5\n' },
+  )
+  assert.equal(files['rows'], 'a,A_2,column_3,__proto__,"x""; DROP TABLE files"\n1,2,3,4,5\n')
+  assert.deepEqual(
+    report.warnings.map(({ code }) => code),
+    ['duplicate-label', 'blank-label'],
+  )
+})
+
+test('JSON keeps numbers exact', async () => {
+  const sql = `SELECT 9007199254740993 AS big, 9007199254740991 AS safe, 1234567890123456.780::DECIMAL(30,3) AS money, NULL AS none, chr(10) || '"é' AS "te""xt" FROM file`
+  const { files } = await mill({ outputs: { rows: output(sql, 'ndjson') } }, { 'f.csv': 'a\n1\n' })
+  assert.equal(
+    files['rows'],
+    '{"big":"9007199254740993","safe":9007199254740991,"money":1234567890123456.780,"none":null,"te\\"xt":"\\n\\"é"}\n',
+  )
+})
+
+test('an output is exactly one SELECT, and sees nothing but its inputs', async () => {
+  for (const [sql, words] of [
+    ['SELECT 1; SELECT 2', /exactly one SELECT/],
+    ["COPY (SELECT 1) TO '/tmp/x'", /disabled by configuration/],
+    ['DROP TABLE files', /exactly one SELECT/],
+    ["SELECT 1) TO '/tmp/x'; --", /does not work/],
+    ['SELEC 1', /syntax error/],
+    ["SELECT * FROM read_text('/etc/passwd')", /disabled by configuration/],
+    ["SELECT * FROM glob('/*')", /disabled by configuration/],
+    ["SELECT getenv('HOME')", /does not exist/],
+    ['SELECT nope FROM file', /nope/],
+  ] as const) {
+    const { report } = await mill({ outputs: { rows: output(sql) } }, { 'f.csv': 'a\n1\n' })
+    assert.equal(report.error?.code, 'unprocessable', sql)
+    assert.match(report.error?.message ?? '', words)
+  }
+})
+
+test('params are values, whatever they contain', async () => {
+  const params = { text: "x'; DROP TABLE files; --", list: ['a', 'b'], n: 3, flag: true }
+  const sql = `SELECT getvariable('text') AS t, getvariable('list')[2] AS l, getvariable('n') + 1 AS n, getvariable('flag') AS f FROM file`
+  const { files } = await mill({ outputs: { rows: output(sql, 'ndjson') } }, { 'f.csv': 'a\n1\n' }, { params })
+  assert.deepEqual(JSON.parse(files['rows'] ?? ''), { t: params.text, l: 'b', n: 4, f: true })
+})
+
+test('stored bytes that have changed are not worked on', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'rowmill-engine-'))
+  const path = join(folder, 'f')
+  await writeFile(path, 'a\n1\n')
+  const job = {
+    pipeline: { ...nothing, outputs: { rows: output('FROM file') } },
+    params: {},
+    inputs: [{ input: 'file', name: 'f.csv', path, sha256: '00' }],
+    now: 0,
+    memory: 500e6,
+    threads: 1,
+  }
+  await writeFile(join(folder, jobFile), JSON.stringify(job))
+  const { error, outputs } = await runJob(folder, { signal: new AbortController().signal, onProgress: () => {} })
+  assert.match(error?.message ?? '', /stored bytes of f\.csv are not those that were received/)
+  assert.deepEqual(outputs, [])
+  await rm(folder, { recursive: true })
+})

@@ -1,0 +1,35 @@
+import { createReadStream } from 'node:fs'
+import type { Output } from '../model.ts'
+import type { Blobs, Delivery, ProducedFile, Sink } from '../ports.ts'
+
+/** Below this prefix, by task and attempt, so that no attempt can touch what another has stored. */
+export const resultsPrefix = 'results/'
+
+export function resultKey(task: string, attempt: number, file: string): string {
+  return `${resultsPrefix}${task}/${attempt}/${file}`
+}
+
+/** Files to download: blobs, which the task's end makes known. */
+export function resultsSink(blobs: Blobs): Sink {
+  return { begin: async ({ task, output }, attempt) => deliver(blobs, task, output, attempt) }
+}
+
+function deliver(blobs: Blobs, task: string, name: string, attempt: number): Delivery {
+  let stored: Output | undefined
+  let committed = false
+  return {
+    async write(path, { format, rows }: ProducedFile, signal) {
+      const blob = resultKey(task, attempt, `${name}.${format}`)
+      stored = { name, format, rows, blob, ...(await blobs.put(blob, createReadStream(path), { signal })) }
+    },
+    async commit() {
+      if (stored === undefined) throw new Error(`output ${name} is committed before it is written`)
+      committed = true
+      const balance = { produced: stored.rows, inserted: stored.rows, updated: 0, unchanged: 0, skipped: 0 }
+      return { balance, output: stored }
+    },
+    async [Symbol.asyncDispose]() {
+      if (stored !== undefined && !committed) await blobs.delete(stored.blob)
+    },
+  }
+}

@@ -1,0 +1,70 @@
+/** A pipeline over local files, with no service: the same child on the same kind of folder. */
+import { mkdir, mkdtemp, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { jobFile } from '../engine/run.ts'
+import { AppError, errnoOf } from '../errors.ts'
+import type { Params, Pipeline } from '../model.ts'
+import type { Engine, Job, Report, RunOptions } from '../ports.ts'
+
+export interface LocalJob extends RunOptions {
+  readonly pipeline: Pipeline
+  readonly params: Params
+  readonly inputs: readonly { readonly input: string; readonly name: string; readonly path: string }[]
+  readonly now: number
+  readonly memory: number
+  readonly threads: number
+}
+
+export interface LocalRun extends AsyncDisposable {
+  /** Holds the files that the report names, until disposed. */
+  readonly folder: string
+  readonly report: Report
+}
+
+/** @throws {AppError} not_found or unprocessable, for a path that is no file; else as `Engine.run`. */
+export async function runLocally(engine: Engine, { signal, onProgress, ...job }: LocalJob): Promise<LocalRun> {
+  const before = await Promise.all(job.inputs.map(({ path }) => fingerprint(path)))
+  const folder = await mkdtemp(join(tmpdir(), 'rowmill-'))
+  const remove = () => rm(folder, { recursive: true, force: true })
+  try {
+    const inputs = await linkInputs(folder, job.inputs)
+    await writeFile(join(folder, jobFile), JSON.stringify({ ...job, inputs } satisfies Job))
+    const report = await engine.run(folder, { signal, onProgress })
+    const after = await Promise.all(job.inputs.map(({ path }) => fingerprint(path)))
+    const changed = job.inputs.find((_, i) => before[i] !== after[i])
+    if (changed !== undefined) {
+      throw new AppError('conflict', `${changed.path} was written to while it was being read. Run it again.`)
+    }
+    return { folder, report, [Symbol.asyncDispose]: remove }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+/** Under names of our own: DuckDB takes some characters in a path for a pattern. */
+async function linkInputs(folder: string, inputs: LocalJob['inputs']): Promise<Job['inputs']> {
+  await mkdir(join(folder, 'in'))
+  return Promise.all(
+    inputs.map(async ({ input, name, path }, i) => {
+      const link = join(folder, 'in', String(i))
+      await symlink(await realpath(path), link)
+      return { input, name, path: link, sha256: null }
+    }),
+  )
+}
+
+async function fingerprint(path: string): Promise<string> {
+  try {
+    const stats = await stat(path, { bigint: true })
+    if (!stats.isFile()) {
+      throw new AppError('unprocessable', `${path} is ${stats.isDirectory() ? 'a directory' : 'not a regular file'}.`)
+    }
+    return [stats.size, stats.mtimeNs, stats.ino].join('-')
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') throw new AppError('not_found', `${path} does not exist.`, { cause: error })
+    if (errnoOf(error) === 'EACCES') throw new AppError('unprocessable', `${path} may not be read.`, { cause: error })
+    throw error
+  }
+}

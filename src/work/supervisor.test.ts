@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AppError } from '../errors.ts'
+import { createLog } from '../log.ts'
+import type { Job, Report } from '../ports.ts'
+import { Supervisor } from './supervisor.ts'
+
+let root = ''
+before(async () => {
+  root = await mkdtemp(join(tmpdir(), 'rowmill-supervisor-'))
+})
+after(() => rm(root, { recursive: true }))
+
+const log = createLog('silent')
+const roomy = { memory: 2e9, timeoutMs: 60_000, log }
+
+async function folderFor(sql: string): Promise<string> {
+  const folder = await mkdtemp(join(root, 'job-'))
+  await writeFile(join(folder, 'in.csv'), 'a\n1\n')
+  const outputs = { rows: { to: 'results', format: 'csv', sql } as const }
+  const pipeline = { name: 'test', about: '', params: {}, rejects: 'fail', inputs: { file: {} }, outputs } as const
+  const inputs = [{ input: 'file', name: 'in.csv', path: join(folder, 'in.csv'), sha256: null }]
+  const job: Job = { pipeline, params: {}, inputs, now: 0, memory: 1e9, threads: 2 }
+  await writeFile(join(folder, 'job.json'), JSON.stringify(job))
+  return folder
+}
+
+/** Never ends, and says nothing in between. */
+const endless = 'SELECT count(*) AS n FROM range(1000000000000) a, range(1000) b'
+
+function run(engine: Supervisor, folder: string, signal = new AbortController().signal): Promise<Report> {
+  return engine.run(folder, { signal, onProgress: () => {} })
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return text.trim().split(' ').filter(Boolean).map(Number)
+}
+
+async function gone(pid: number): Promise<void> {
+  for (;;) {
+    try {
+      await access(`/proc/${pid}`)
+    } catch {
+      return
+    }
+    await sleep(20)
+  }
+}
+
+test('one child is kept warm and does one run after another', async () => {
+  await using engine = new Supervisor(roomy)
+  const [first] = await childrenOf(process.pid)
+  for (const n of [1, 2]) {
+    const folder = await folderFor(`SELECT ${n} AS n FROM file`)
+    const report = await run(engine, folder)
+    assert.equal(await readFile(join(folder, report.outputs[0]?.file ?? ''), 'utf8'), `n\n${n}\n`)
+    assert.deepEqual(await childrenOf(process.pid), [first])
+  }
+})
+
+test('a child that dies is told as a crash, and the next run has another child', async () => {
+  await using engine = new Supervisor(roomy)
+  const running = run(engine, await folderFor(endless))
+  const [pid = 0] = await childrenOf(process.pid)
+  await sleep(300)
+  process.kill(pid, 'SIGKILL')
+  await assert.rejects(
+    running,
+    (error) => error instanceof AppError && error.code === 'crashed' && /SIGKILL/.test(error.message),
+  )
+  assert.equal((await run(engine, await folderFor('FROM file'))).error, null)
+})
+
+test('a child that takes too long, too much, or is not wanted any more is ended', async () => {
+  for (const [options, sql, code] of [
+    [{ ...roomy, timeoutMs: 500 }, endless, 'timeout'],
+    [{ ...roomy, memory: 150e6 }, 'SELECT list(a::VARCHAR || a) AS l FROM range(100000000) t(a)', 'crashed'],
+  ] as const) {
+    await using engine = new Supervisor(options)
+    await assert.rejects(run(engine, await folderFor(sql)), (error) => error instanceof AppError && error.code === code)
+  }
+  await using engine = new Supervisor(roomy)
+  const reason = new Error('cancelled')
+  const running = run(engine, await folderFor(endless), AbortSignal.any([AbortSignal.timeout(500)]))
+  const [pid = 0] = await childrenOf(process.pid)
+  await assert.rejects(running, { name: 'TimeoutError' })
+  await gone(pid)
+  await assert.rejects(run(engine, '', AbortSignal.abort(reason)), reason)
+})
+
+test('a child does not outlive its parent, however busy it is', async () => {
+  const folder = await folderFor(endless)
+  await mkdir(join(root, 'parent'), { recursive: true })
+  const script = join(root, 'parent', 'main.ts')
+  await writeFile(
+    script,
+    `import { Supervisor } from ${JSON.stringify(new URL('supervisor.ts', import.meta.url).href)}
+     const engine = new Supervisor({ memory: 2e9, timeoutMs: 60000, log: { debug() {} } })
+     setTimeout(() => console.log('running'), 500)
+     await engine.run(${JSON.stringify(folder)}, { signal: new AbortController().signal, onProgress() {} })`,
+  )
+  const parent = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  await once(parent.stdout, 'data')
+  const [child = 0] = await childrenOf(parent.pid ?? 0)
+  assert.notEqual(child, 0)
+  parent.kill('SIGKILL')
+  await gone(child)
+})
+
+test('a child knows nothing of the environment', async () => {
+  await using engine = new Supervisor(roomy)
+  await run(engine, await folderFor('FROM file'))
+  const [pid = 0] = await childrenOf(process.pid)
+  const names = (await readFile(`/proc/${pid}/environ`, 'utf8')).split('\0').map((variable) => variable.split('=')[0])
+  // The last two are Node's, for the channel between the two.
+  assert.deepEqual(names, ['TZ', 'NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', ''])
+})

@@ -1,0 +1,165 @@
+/** The engine in a child process: it may crash, hang or eat memory, and the service stays up. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import type { Config } from '../config.ts'
+import { AppError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { Engine, Report, RunOptions } from '../ports.ts'
+import type { Message, Order } from './child.ts'
+
+export interface SupervisorOptions {
+  /** Resident bytes at which a child is ended. */
+  readonly memory: number
+  readonly timeoutMs: number
+  readonly log: Log
+}
+
+/** How often a child's memory is looked at. */
+const memoryCheckMs = 250
+
+export class Supervisor implements Engine {
+  readonly #options: SupervisorOptions
+  readonly #children = new Set<Child>()
+  /** Started before it is needed: starting takes as long as a small task. */
+  #warm: Child | undefined
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+    this.#warm = this.#start()
+  }
+
+  async run(folder: string, options: RunOptions): Promise<Report> {
+    options.signal.throwIfAborted()
+    const child = this.#warm?.alive === true ? this.#warm : this.#start()
+    this.#warm = undefined
+    const report = await child.run(folder, options)
+    // Memory that a child has once used is not always given back: a big one is not kept.
+    if (this.#warm === undefined && (await residentBytes(child.pid)) < this.#options.memory / 2) this.#warm = child
+    else await child.end()
+    return report
+  }
+
+  #start(): Child {
+    const child = new Child(this.#options)
+    this.#children.add(child)
+    void child.ended.then(() => this.#children.delete(child))
+    return child
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(Array.from(this.#children, (child) => child.end()))
+  }
+}
+
+class Child {
+  readonly ended: Promise<void>
+  readonly #options: SupervisorOptions
+  readonly #process: ChildProcess
+  /** The last it wrote to stderr, for the log. */
+  #lastWords = ''
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+    this.#process = spawn(process.execPath, [fileURLToPath(new URL('child.ts', import.meta.url))], {
+      // It knows no secret: not even the environment.
+      env: { TZ: 'UTC' },
+      // The fourth is the lifeline: see lifeline.ts.
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'ipc'],
+      // Out of the terminal's reach: Ctrl-C is for the parent, which lets a running task finish.
+      detached: true,
+    })
+    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#lastWords = (this.#lastWords + text).slice(-4000)
+    })
+    this.ended = new Promise((resolve) => {
+      this.#process.once('exit', () => resolve())
+      this.#process.once('error', () => resolve())
+    })
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? -1
+  }
+
+  get alive(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null && this.#process.connected
+  }
+
+  /**
+   * @throws {AppError} crashed, when the child dies or has to be ended; timeout; what the run itself came to; or the
+   * reason that the signal was aborted with.
+   */
+  async run(folder: string, { signal, onProgress }: RunOptions): Promise<Report> {
+    const { memory, timeoutMs, log } = this.#options
+    const stop = new AbortController()
+    const deadline = setTimeout(() => stop.abort(tooSlow(timeoutMs)), timeoutMs)
+    const watch = setInterval(() => {
+      void residentBytes(this.pid).then((bytes) => bytes > memory && stop.abort(tooBig(memory)))
+    }, memoryCheckMs)
+    const either = AbortSignal.any([signal, stop.signal])
+    const kill = () => this.#process.kill('SIGKILL')
+    either.addEventListener('abort', kill)
+    try {
+      return await new Promise<Report>((resolve, reject) => {
+        this.#process.removeAllListeners('message')
+        this.#process.on('message', (message: Message) => {
+          if (message.kind === 'progress') return onProgress(message.progress)
+          if (message.kind === 'report') return resolve(message.report)
+          const { code, message: text, details } = message.error
+          reject(new AppError(code, text, { cause: message.trace, ...(details && { details }) }))
+        })
+        void this.ended.then(() => reject(either.aborted ? (either.reason as Error) : this.#death()))
+        const order: Order = { folder }
+        this.#process.send(order, (error) => error && log.debug({ err: error }, 'the child is gone already'))
+      })
+    } finally {
+      clearTimeout(deadline)
+      clearInterval(watch)
+      either.removeEventListener('abort', kill)
+    }
+  }
+
+  #death(): AppError {
+    const { exitCode, signalCode } = this.#process
+    const how = signalCode === null ? `exit code ${exitCode}` : `signal ${signalCode}`
+    return new AppError('crashed', `The process that ran the pipeline died (${how}).`, {
+      cause: new Error(this.#lastWords || 'it left no last words'),
+    })
+  }
+
+  async end(): Promise<void> {
+    this.#process.kill('SIGKILL')
+    await this.ended
+  }
+}
+
+function tooSlow(ms: number): AppError {
+  return new AppError('timeout', `The task took longer than ${Math.round(ms / 1000)} s (ROWMILL_TASK_TIMEOUT).`)
+}
+
+function tooBig(bytes: number): AppError {
+  const most = `${Math.round(bytes / 1e6)} MB`
+  return new AppError(
+    'crashed',
+    `The process that ran the pipeline was ended: it used more than ${most} (ROWMILL_TASK_MEMORY).`,
+  )
+}
+
+/** 0 where the system does not tell (it does on Linux). */
+async function residentBytes(pid: number): Promise<number> {
+  try {
+    const status = await readFile(`/proc/${pid}/status`, 'utf8')
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024
+  } catch {
+    return 0
+  }
+}
+
+/** The engine as the settings want it. */
+export function openSupervisor(
+  { TASK_MEMORY: memory, TASK_TIMEOUT: timeoutMs }: Pick<Config, 'TASK_MEMORY' | 'TASK_TIMEOUT'>,
+  log: Log,
+): Supervisor {
+  return new Supervisor({ memory, timeoutMs, log })
+}
