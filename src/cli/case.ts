@@ -1,0 +1,28 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { CaseJob, CaseRun } from '../pipeline/cases.ts'
+import type { LoadedPipeline } from '../pipeline/load.ts'
+import { runLocally } from '../work/local.ts'
+import { openSupervisor } from '../work/supervisor.ts'
+import type { Context } from './context.ts'
+
+export interface CaseEngine extends AsyncDisposable {
+  run(loaded: LoadedPipeline, job: CaseJob): Promise<CaseRun>
+}
+
+/** Runs cases as `rowmill run` would and reads what they left. */
+export function openCaseEngine({ config, log, signal }: Context): CaseEngine {
+  const engine = openSupervisor(config, log)
+  const limits = { memory: config.TASK_MEMORY / 2, threads: config.THREADS, signal, onProgress: () => {} }
+  return {
+    async run({ pipeline }, job) {
+      await using run = await runLocally(engine, { ...job, ...limits, pipeline })
+      const { folder, report } = run
+      const outputs: Record<string, string> = {}
+      for (const { name, file } of report.outputs) outputs[name] = await readFile(join(folder, file), 'utf8')
+      const rejects = report.rejects === null ? null : await readFile(join(folder, report.rejects.file), 'utf8')
+      return { outputs, rejects, error: report.error, balances: report.inputs }
+    },
+    [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
+  }
+}

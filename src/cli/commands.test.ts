@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import type { Command } from 'commander'
+import { mainCommand, start, until } from '../../test/harness.ts'
+import { rowmill } from '../../test/rowmill.ts'
+import { createProgram } from './commands.ts'
+
+const folder = await mkdtemp(join(tmpdir(), 'rowmill-cli-'))
+after(() => rm(folder, { recursive: true }))
+
+test('help is shown with examples by every command, and exits 0', async () => {
+  const { code, stdout } = await rowmill(['--help'])
+  assert.equal(code, 0)
+  assert.match(stdout, /Examples:\n {2}npm start/)
+  const commands = createProgram(async () => {}).commands
+  assert.deepEqual(
+    commands.map((command) => command.name()),
+    ['serve', 'run', 'push', 'tasks', 'pipelines', 'generate', 'config', 'migrate'],
+  )
+  for (const command of commands) assert.match(helpOf(command), /Examples:\n {2}\S*.*\.\/rowmill/, command.name())
+})
+
+/** With what is added after commander's own. */
+function helpOf(command: Command): string {
+  let help = ''
+  command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp()
+  return help
+}
+
+test('wrong usage exits 2 and says what is right', async () => {
+  for (const [args, message] of [
+    [[], /Usage: rowmill/],
+    [['pipeline'], /Did you mean pipelines\?/],
+    [['push', 'a.csv'], /required option .*--pipeline/],
+    [['push', 'a.csv', '-p', 'x', '--param', 'day'], /NAME=VALUE/],
+    [['generate', 'plays', '--rows', '1e6'], /whole number, 0 or more/],
+    [['tasks', '--state', 'done'], /Allowed choices are queued/],
+  ] as const) {
+    const { code, stdout, stderr } = await rowmill(args)
+    assert.equal(code, 2, args.join(' '))
+    assert.equal(stdout, '')
+    assert.match(stderr, message)
+  }
+})
+
+test('what is refused exits 1 with one line and no stack', async () => {
+  for (const [args, env, message] of [
+    [['config'], { ROWMILL_PROT: '1' }, /^rowmill: ROWMILL_PROT is not a setting\. Did you mean ROWMILL_PORT\?\n$/],
+    [['pipelines', 'show', 'song'], {}, /^rowmill: There is no pipeline song\. .*profile, song-plays\.\n$/],
+    [['pipelines'], { ROWMILL_PIPELINES: join(folder, 'none') }, /^rowmill: The folder of pipelines .* cannot be read/],
+    [['generate', 'plays', '--rows', '1', '-o', folder], {}, /^rowmill: .* cannot be written \(EISDIR\)\./],
+  ] as const) {
+    const { code, stdout, stderr } = await rowmill(args, env)
+    assert.equal(code, 1, args.join(' '))
+    assert.equal(stdout, '')
+    assert.match(stderr, message)
+    assert.doesNotMatch(stderr, / {4}at /)
+  }
+})
+
+test('without a service, push and tasks exit 4 and say how to start one', async () => {
+  await writeFile(join(folder, 'a.csv'), 'a\n1\n')
+  // Port 2 is tcpmux's, which nobody runs.
+  for (const args of [['tasks'], ['push', join(folder, 'a.csv'), '-p', 'profile']]) {
+    const { code, stderr } = await rowmill(args, { ROWMILL_PORT: '2' })
+    assert.equal(code, 4)
+    assert.match(stderr, /^rowmill: No Rowmill answers at http:\/\/127\.0\.0\.1:2\. Start it with `npm start`/)
+  }
+})
+
+test('a reader that has seen enough ends the command quietly', async () => {
+  const command = ['sh', '-c', '"$0" "$@" | head -n 2', ...mainCommand, 'generate', 'plays', '--rows', '3000000']
+  await using program = start(command, { cwd: folder, env: {} })
+  await program.exited
+  assert.match(program.stdout(), /^Song,Date,Number of Plays\n.*\n$/)
+  assert.equal(program.stderr(), '')
+})
+
+test('an interrupt ends the command with 130', async () => {
+  const command = [...mainCommand, 'generate', 'plays', '--rows', '900000000', '-o', '/dev/null']
+  await using program = start(command, { cwd: folder, env: {} })
+  await until('it shows its progress', () => program.stderr() !== '')
+  program.send('SIGINT')
+  assert.equal(await program.exited, 130)
+  assert.match(program.stderr(), /^(Generating: .*\n)+$/)
+})
+
+test('config shows where a value comes from, and writes the page of settings', async () => {
+  const { stdout } = await rowmill(['config', '--json'], { ROWMILL_PORT: '8000' })
+  const rows = JSON.parse(stdout) as { name: string; value: string; source: string }[]
+  assert.deepEqual(
+    rows.find(({ name }) => name === 'ROWMILL_PORT'),
+    {
+      name: 'ROWMILL_PORT',
+      value: '8000',
+      source: 'environment',
+    },
+  )
+  const page = (await rowmill(['config', '--markdown'], { ROWMILL_PORT: '8000' })).stdout
+  assert.match(page, /^# Settings\n/)
+  assert.match(page, /\| `ROWMILL_PORT` \| `5000` \| Port to listen on/)
+})
+
+test('pipelines are listed, shown, linted with line numbers and tested', async () => {
+  const env = { ROWMILL_PIPELINES: folder }
+  await writeFile(
+    join(folder, 'mine.yaml'),
+    `about: Mine.
+inputs:
+  plays: { columns: { Song: string } }
+outputs:
+  songs:
+    to: results
+    sql: |
+      SELECT Song,
+        Date
+      FROM plays
+`,
+  )
+  assert.match((await rowmill(['pipelines'], env)).stdout, /^mine +Mine\.\nprofile .*\nsong-plays .*\n$/)
+  assert.equal(
+    (await rowmill(['pipelines', 'show', 'mine'], env)).stdout,
+    await readFile(join(folder, 'mine.yaml'), 'utf8'),
+  )
+
+  const lint = await rowmill(['pipelines', 'lint', 'mine', 'song-plays'], env)
+  assert.equal(lint.code, 1)
+  assert.match(lint.stdout, /mine\.yaml:9: outputs\.songs\.sql: .*Date.*\n✓ song-plays\n$/)
+
+  const untested = await rowmill(['pipelines', 'test', 'mine'], env)
+  assert.equal(untested.code, 1)
+  assert.match(untested.stdout, /^✗ mine: has no cases that can be run\n.*There is no file .*mine\.test\.yaml/)
+
+  await writeFile(
+    join(folder, 'mine.yaml'),
+    'about: x\ninputs: { plays: { columns: { n: integer } } }\noutputs: { sum: { to: results, sql: SELECT sum(n) AS n FROM plays } }\n',
+  )
+  await writeFile(
+    join(folder, 'mine.test.yaml'),
+    `cases:
+  - { name: right, inputs: { plays: "n\\n1\\n2\\n" }, expect: { outputs: { sum: "n\\n3\\n" } } }
+  - { name: wrong, inputs: { plays: "n\\n1\\n2\\n" }, expect: { outputs: { sum: "n\\n4\\n" } } }
+`,
+  )
+  const tested = await rowmill(['pipelines', 'test', 'mine'], env)
+  assert.equal(tested.code, 1)
+  assert.equal(
+    tested.stdout,
+    '✓ mine: right\n✗ mine: wrong\n    sum, from line 2: expected -, got +\n    - 4\n    + 3\n1 of 2 cases hold.\n',
+  )
+})

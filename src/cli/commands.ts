@@ -1,0 +1,238 @@
+/** What can be said on the command line. Each command's module is loaded when it is called, so that help is quick. */
+import { Command, InvalidArgumentError, Option } from 'commander'
+import manifest from '../../package.json' with { type: 'json' }
+import { taskStates } from '../model.ts'
+import type { Context, ExitCode } from './context.ts'
+import type { PushArgs } from './push.ts'
+
+export type Run = (command: (context: Context) => Promise<ExitCode>) => Promise<void>
+
+type GivenParams = Record<string, string | string[]>
+
+/** @param run makes the context a command works with, and keeps its exit code. */
+export function createProgram(run: Run): Command {
+  const program = new Command('rowmill')
+    .description('CSV files in, trustworthy results out, with every row accounted for.')
+    .version(manifest.version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [COMMAND]', 'show the help of a command')
+    .showHelpAfterError('Add --help to see what it takes.')
+    .exitOverride()
+  addService(program, run)
+  addRun(program, run)
+  addPush(program, run)
+  addTasks(program, run)
+  addPipelines(program, run)
+  addGenerate(program, run)
+  addConfig(program, run)
+  examples(program, [
+    ['npm start', 'run the service with the example, on http://localhost:5000'],
+    ['./rowmill run song-plays plays.csv', 'no service needed; the totals go to stdout'],
+    ['./rowmill push plays.csv --pipeline song-plays --wait', 'the same by the service'],
+  ])
+  program.addHelpText(
+    'after',
+    `
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 done with rejects, 4 service unavailable, 130 interrupted.`,
+  )
+  return program
+}
+
+function addService(program: Command, run: Run): void {
+  const serve = program
+    .command('serve')
+    .description('run the service until it is told to stop (SIGTERM, Ctrl-C)')
+    .option('--example', 'on an empty data folder, run examples/plays.csv first', false)
+    .action((options: { example: boolean }) =>
+      run(async (context) => (await import('./serve.ts')).serve({ example: options.example }, context)),
+    )
+  examples(serve, [
+    ['./rowmill serve', 'on http://127.0.0.1:5000, everything kept in ./data'],
+    ['ROWMILL_PORT=8000 ROWMILL_DATA=/srv/rowmill ./rowmill serve', ''],
+  ])
+}
+
+function addRun(program: Command, run: Run): void {
+  const command = program
+    .command('run')
+    .description('run a pipeline over local files, without a service')
+    .argument('<PIPELINE>', 'its name, as `pipelines list` has it')
+    .argument('<FILE...>', 'the CSV files')
+    .option('-o, --output <DIR>', 'write each output to DIR/NAME.FORMAT, and rejects beside them')
+    .addOption(paramOption())
+    .action((pipeline: string, files: string[], options: { output?: string; param: GivenParams }) =>
+      run(async (context) => {
+        const args = { pipeline, files, output: options.output, params: options.param }
+        return (await import('./run.ts')).run(args, context)
+      }),
+    )
+  examples(command, [
+    ['./rowmill run song-plays examples/plays.csv', 'the only output goes to stdout'],
+    ['./rowmill run profile people.csv -o out', 'out/profile.ndjson, and out/rejects.csv if any'],
+  ])
+}
+
+function addPush(program: Command, run: Run): void {
+  const push = program
+    .command('push')
+    .description('send files to the service and have a pipeline run over them')
+    .argument('<FILE...>', 'the CSV files')
+    .requiredOption('-p, --pipeline <NAME>', 'the pipeline to run')
+    .option('-w, --wait', 'wait for the end and fetch what comes out', false)
+    .option('-o, --output <DIR>', 'with --wait: save each output as DIR/NAME.FORMAT, rejects as DIR/rejects.csv')
+    .addOption(paramOption())
+    .action((files: string[], options: Omit<PushArgs, 'files' | 'params'> & { param: GivenParams }) =>
+      run(async (context) => {
+        const { pipeline, wait, output, param: params } = options
+        return (await import('./push.ts')).push({ files, pipeline, wait, output, params }, context)
+      }),
+    )
+  examples(push, [
+    ['./rowmill push plays.csv --pipeline song-plays --wait > totals.csv', 'progress on stderr'],
+    ['./rowmill push plays.csv --pipeline song-plays', 'prints the id of the task and returns'],
+    ['ROWMILL_URL=http://mill:5000 ./rowmill push a.csv b.csv -p profile --wait -o out', ''],
+  ])
+}
+
+function addTasks(program: Command, run: Run): void {
+  const tasks = program.command('tasks').description("the service's tasks")
+  examples(tasks, [
+    ['./rowmill tasks', 'the latest 20'],
+    ['./rowmill tasks list --state failed --json', ''],
+    ['./rowmill tasks show ID', 'balances, outputs, the error if any'],
+    ['./rowmill tasks retry ID', 'prints the id of the new task'],
+  ])
+  tasks
+    .command('list', { isDefault: true })
+    .description('list tasks, newest first')
+    .addOption(new Option('--state <STATE>', 'only those').choices(taskStates))
+    .option('--limit <N>', 'at most so many', wholeNumber(1), 20)
+    .option('--json', 'as JSON', false)
+    .action((options: { state?: (typeof taskStates)[number]; limit: number; json: boolean }) =>
+      run(async (context) => (await import('./tasks.ts')).listTasks({ ...options, state: options.state }, context)),
+    )
+  tasks
+    .command('show')
+    .description('show one task')
+    .argument('<ID>')
+    .option('--json', 'as JSON', false)
+    .action((id: string, { json }: { json: boolean }) =>
+      run(async (context) => (await import('./tasks.ts')).showTask({ id, json }, context)),
+    )
+  for (const [move, about] of [
+    ['cancel', 'cancel a task that has not ended'],
+    ['retry', 'run an ended task again, as a new task'],
+  ] as const) {
+    tasks
+      .command(move)
+      .description(about)
+      .argument('<ID>')
+      .action((id: string) => run(async (context) => (await import('./tasks.ts')).changeTask({ id, move }, context)))
+  }
+}
+
+function addPipelines(program: Command, run: Run): void {
+  const pipelines = program
+    .command('pipelines')
+    .description('the pipelines there are: built in, and in ROWMILL_PIPELINES')
+  examples(pipelines, [
+    ['./rowmill pipelines show song-plays > mine/my-plays.yaml', 'a start for one of your own'],
+    ['ROWMILL_PIPELINES=mine ./rowmill pipelines lint', 'every problem with file and line'],
+    ['ROWMILL_PIPELINES=mine ./rowmill pipelines test my-plays', 'runs mine/my-plays.test.yaml'],
+  ])
+  pipelines
+    .command('list', { isDefault: true })
+    .description('list them')
+    .action(() => run(async (context) => (await import('./pipelines.ts')).listPipelines(context)))
+  pipelines
+    .command('show')
+    .description('print the YAML of one')
+    .argument('<NAME>')
+    .action((name: string) => run(async (context) => (await import('./pipelines.ts')).showPipeline({ name }, context)))
+  pipelines
+    .command('lint')
+    .description('check YAML and SQL')
+    .argument('[NAME|FILE...]', 'default: all')
+    .action((targets: string[]) =>
+      run(async (context) => (await import('./pipelines.ts')).lintPipelines({ targets }, context)),
+    )
+  pipelines
+    .command('test')
+    .description('run the cases of NAME.test.yaml; a pipeline without any fails')
+    .argument('[NAME|FILE...]', 'default: all')
+    .action((targets: string[]) =>
+      run(async (context) => (await import('./pipelines.ts')).testPipelines({ targets }, context)),
+    )
+}
+
+function addGenerate(program: Command, run: Run): void {
+  const generate = program.command('generate').description('make up data to try things with')
+  const plays = generate
+    .command('plays')
+    .description('song plays, about 35 bytes a row; the same numbers give the same file')
+    .requiredOption('--rows <N>', 'how many rows', wholeNumber(0))
+    .option('--seed <S>', 'another number, other rows', wholeNumber(0), 1)
+    .option('--songs <N>', 'how many songs', wholeNumber(1), 1000)
+    .option('-o, --output <FILE>', 'default: stdout')
+    .action((options: { rows: number; seed: number; songs: number; output?: string }) =>
+      run(async (context) =>
+        (await import('./generate.ts')).generatePlays({ ...options, output: options.output }, context),
+      ),
+    )
+  const lines = [
+    ['./rowmill generate plays --rows 10000000 -o plays.csv', 'about 360 MB'],
+    ['./rowmill generate plays --rows 1000 --seed 7 | head', ''],
+  ] as const
+  examples(generate, lines)
+  examples(plays, lines)
+}
+
+function addConfig(program: Command, run: Run): void {
+  const config = program
+    .command('config')
+    .description('show every setting, its value and where that comes from')
+    .option('--json', 'as JSON', false)
+    .addOption(new Option('--markdown', 'write the page docs/settings.md').default(false).conflicts('json'))
+    .action((options: { json: boolean; markdown: boolean }) =>
+      run(async (context) => (await import('./config.ts')).showConfig(options, context)),
+    )
+  examples(config, [
+    ['./rowmill config', ''],
+    ['./rowmill config --markdown > docs/settings.md', ''],
+  ])
+  const migrate = program
+    .command('migrate')
+    .description('bring the catalog up to date (serve does it too)')
+    .option('--check', 'only say what is pending; exit 1 if anything is', false)
+    .action((options: { check: boolean }) =>
+      run(async (context) => (await import('./migrate.ts')).migrateCatalog(options, context)),
+    )
+  examples(migrate, [['./rowmill migrate --check', '']])
+}
+
+function examples(command: Command, lines: readonly (readonly [string, string])[]): void {
+  const width = Math.max(...lines.map(([line]) => line.length))
+  const text = lines.map(([line, about]) => `  ${about === '' ? line : `${line.padEnd(width)}  # ${about}`}`)
+  command.addHelpText('after', `\nExamples:\n${text.join('\n')}`)
+}
+
+function paramOption(): Option {
+  return new Option('--param <NAME=VALUE>', "one of the pipeline's params; may come several times")
+    .default({}, 'none')
+    .argParser((text, given: GivenParams): GivenParams => {
+      const at = text.indexOf('=')
+      if (at < 1) throw new InvalidArgumentError('It is written NAME=VALUE.')
+      const name = text.slice(0, at)
+      const value = text.slice(at + 1)
+      const before = Object.hasOwn(given, name) ? given[name] : undefined
+      return { ...given, [name]: before === undefined ? value : [before, value].flat() }
+    })
+}
+
+function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text)
+    if (/^\d+$/.test(text) && number >= least && Number.isSafeInteger(number)) return number
+    throw new InvalidArgumentError(`It is a whole number, ${least} or more.`)
+  }
+}

@@ -1,0 +1,17 @@
+import type { Writable } from 'node:stream'
+import type { Config } from '../config.ts'
+import type { Log } from '../log.ts'
+
+/** What a command tells the shell. `docs/cli.md` has a sentence for each. */
+export const exitCodes = { done: 0, failed: 1, usage: 2, rejects: 3, unavailable: 4, interrupted: 130 } as const
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
+
+/** What a command works with. Results go to stdout, everything else to stderr. */
+export interface Context {
+  readonly config: Config
+  /** Aborts on SIGINT and SIGTERM. */
+  readonly signal: AbortSignal
+  readonly stdout: Writable
+  readonly stderr: Writable
+  readonly log: Log
+}

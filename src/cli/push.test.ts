@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { until } from '../../test/harness.ts'
+import { rowmill } from '../../test/rowmill.ts'
+import { startApp } from '../app.ts'
+import { loadConfig } from '../config.ts'
+import { createLog } from '../log.ts'
+
+const folder = await mkdtemp(join(tmpdir(), 'rowmill-push-'))
+const { config } = loadConfig({ ROWMILL_DATA: join(folder, 'data'), ROWMILL_PORT: '0' }, folder)
+const app = await startApp(config, { version: '0', log: createLog('error') })
+after(async () => {
+  await app[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true })
+})
+
+const env = { ROWMILL_URL: app.url }
+const totals = `Song,Date,Total Number of Plays for Date
+In The End,2020-01-01,1500
+In The End,2020-01-02,500
+Umbrella,2020-01-01,150
+Umbrella,2020-01-02,250
+`
+
+async function file(name: string, text: string): Promise<string> {
+  await writeFile(join(folder, name), text)
+  return join(folder, name)
+}
+
+test('push --wait hands over the only output on stdout', async () => {
+  const { code, stdout, stderr } = await rowmill(['push', 'examples/plays.csv', '-p', 'song-plays', '--wait'], env)
+  assert.deepEqual([code, stdout], [0, totals])
+  assert.match(stderr, /^Task \w{26}\n$/)
+})
+
+test('without --wait it prints the id of the task, which tasks shows, lists and retries', async () => {
+  const pushed = await rowmill(['push', 'examples/plays.csv', '--pipeline', 'song-plays'], env)
+  const id = pushed.stdout.trim()
+  await until('the task has succeeded', async () => {
+    const { stdout } = await rowmill(['tasks', 'show', id, '--json'], env)
+    return (JSON.parse(stdout) as { state: string }).state === 'succeeded'
+  })
+  const shown = (await rowmill(['tasks', 'show', id], env)).stdout
+  assert.match(shown, /state +succeeded\n/)
+  assert.match(shown, /balance plays +7 records = 7 accepted \+ 0 rejected; 0 blank lines\n/)
+  assert.match(
+    (await rowmill(['tasks', '--state', 'succeeded'], env)).stdout,
+    new RegExp(`^${id} +succeeded +song-plays`, 'm'),
+  )
+
+  const cancelled = await rowmill(['tasks', 'cancel', id], env)
+  assert.equal(cancelled.code, 1)
+  assert.match(cancelled.stderr, /is succeeded; it cannot become cancelled/)
+  const retried = await rowmill(['tasks', 'retry', id], env)
+  assert.match(retried.stdout, /^\w{26}\n$/)
+  assert.notEqual(retried.stdout.trim(), id)
+})
+
+test('rejects that the pipeline keeps are saved beside the output: exit 3', async () => {
+  const out = join(folder, 'kept')
+  const ragged = await file('ragged.csv', 'a,b\n1,2\n3\n')
+  const { code, stdout, stderr } = await rowmill(['push', ragged, '-p', 'profile', '--wait', '-o', out], env)
+  assert.deepEqual([code, stdout], [3, ''])
+  assert.match(stderr, /file +3 +b +missing-cell/)
+  assert.deepEqual(await readdir(out), ['profile.ndjson', 'rejects.csv'])
+  assert.match(await readFile(join(out, 'profile.ndjson'), 'utf8'), /"filename":"ragged\.csv".*"row_count":2/)
+})
+
+test('a file that breaks its contract: exit 1, the reason and the first rejects', async () => {
+  const out = join(folder, 'refused')
+  const rows = Array.from({ length: 7 }, (_, i) => `Umbrella,2020-01-0${i + 1},x\n`)
+  const bad = await file('bad.csv', `Song,Date,Number of Plays\n${rows.join('')}`)
+  const { code, stdout, stderr } = await rowmill(['push', bad, '-p', 'song-plays', '--wait', '-o', out], env)
+  assert.deepEqual([code, stdout], [1, ''])
+  assert.match(stderr, /plays +2 +Number of Plays +type-error(.*\n)+… and 2 more\n.*\nrowmill: bad\.csv line 2.*x.*\n$/)
+  assert.deepEqual(await readdir(out), ['rejects.csv'])
+})
+
+test('several files of one input are one task', async () => {
+  const more = await file('more.csv', 'Song,Date,Number of Plays\nUmbrella,2020-01-02,750\n')
+  const { code, stdout } = await rowmill(['push', 'examples/plays.csv', more, '-p', 'song-plays', '--wait'], env)
+  assert.deepEqual([code, stdout], [0, totals.replace(',250', ',1000')])
+})
+
+test('what the service refuses is told in its words, and a wrong path before anything is sent', async () => {
+  for (const [args, message] of [
+    [['examples/plays.csv', '-p', 'song-play'], /There is no pipeline song-play\. Did you mean song-plays\?/],
+    [['examples/plays.csv', '-p', 'song-plays', '--param', 'day=1'], /takes no params/],
+    [['examples', '-p', 'song-plays'], /examples is a directory/],
+    [['none.csv', '-p', 'song-plays'], /There is no file none\.csv/],
+  ] as const) {
+    const { code, stdout, stderr } = await rowmill(['push', ...args], env)
+    assert.deepEqual([code, stdout], [1, ''], args.join(' '))
+    assert.match(stderr, message)
+  }
+})

@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto'
+import { basename, join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { AppError } from '../errors.ts'
+import { readRejects } from '../pipeline/rejects.ts'
+import { type Client, createClient, type TaskAnswer, type UploadAnswer } from './client.ts'
+import { type Context, type ExitCode, exitCodes } from './context.ts'
+import { follow } from './follow.ts'
+import { createMeter, type Meter, phases, quantity } from './progress.ts'
+import { rejectsTable, shownRejects } from './rejects.ts'
+import { makeFolder, save } from './save.ts'
+
+export interface PushArgs {
+  readonly files: readonly string[]
+  readonly pipeline: string
+  readonly params: Readonly<Record<string, string | readonly string[]>>
+  readonly wait: boolean
+  /** Where outputs go; a single one goes to stdout without it. */
+  readonly output: string | undefined
+}
+
+/** Has the service run a pipeline over local files, and fetches what comes out. */
+export async function push(args: PushArgs, context: Context): Promise<ExitCode> {
+  const { config, signal, stdout, stderr } = context
+  const client = createClient(config, signal)
+  // Before the bytes travel, not after.
+  if (args.output !== undefined) await makeFolder(args.output)
+  const task = await withMeter(context, (meter) => submit(client, args, meter))
+  if (!args.wait) {
+    stdout.write(`${task.id}\n`)
+    return exitCodes.done
+  }
+
+  stderr.write(`Task ${task.id}\n`)
+  const ended = await withMeter(context, (meter) => {
+    const show = ({ progress }: TaskAnswer) => {
+      if (progress !== null) meter.show(phases[progress.phase], progress)
+    }
+    return follow(client, task, show, signal)
+  })
+  for (const { message } of ended.warnings) stderr.write(`Warning: ${message}\n`)
+  if (ended.state === 'succeeded') return await fetchResults(client, ended, args.output, context)
+  if (ended.rejects !== null) await tellRejects(client, ended.rejects, args.output, context)
+  const reason = ended.error === null ? `Task ${ended.id} was cancelled.` : ended.error.message
+  stderr.write(`rowmill: ${reason}\n`)
+  return exitCodes.failed
+}
+
+async function withMeter<T>({ stderr }: Context, work: (meter: Meter) => Promise<T>): Promise<T> {
+  using meter = createMeter(stderr)
+  return await work(meter)
+}
+
+/** One file and its task go in one request; several are stored first. */
+async function submit(client: Client, args: PushArgs, meter: Meter): Promise<TaskAnswer> {
+  const { files, params } = args
+  const send = <T>(file: string, more: [string, string][]) => {
+    const query = new URLSearchParams([['name', basename(file)], ...more])
+    const label = `Uploading ${basename(file)}`
+    return client.upload<T>(`/v1/uploads?${query.toString()}`, file, (done, total) => {
+      meter.show(label, { unit: 'bytes', done, total })
+    })
+  }
+  const [file] = files
+  if (file !== undefined && files.length === 1) {
+    const given = Object.entries(params).flatMap(([name, values]) =>
+      [values].flat().map((value): [string, string] => [`param.${name}`, value]),
+    )
+    return (await send<{ task: TaskAnswer }>(file, [['pipeline', args.pipeline], ...given])).task
+  }
+  const inputs: { upload: string }[] = []
+  for (const each of files) inputs.push({ upload: (await send<{ upload: UploadAnswer }>(each, [])).upload.id })
+  return await client.post('/v1/tasks', { pipeline: args.pipeline, inputs, params })
+}
+
+async function fetchResults(
+  client: Client,
+  { outputs, rejects }: TaskAnswer,
+  folder: string | undefined,
+  context: Context,
+): Promise<ExitCode> {
+  const { signal, stdout, stderr } = context
+  const [only] = outputs
+  if (folder !== undefined) {
+    for (const output of outputs) {
+      const path = join(folder, `${output.name}.${output.format}`)
+      await save(checked(client, output), path, signal)
+      stderr.write(`${path}: ${quantity(output.rows, 'rows')}, ${quantity(output.bytes, 'bytes')}\n`)
+    }
+  } else if (only !== undefined && outputs.length === 1) {
+    await pipeline(Readable.from(checked(client, only)), stdout, { signal, end: false })
+  } else {
+    stderr.write('Several outputs; `-o DIR` saves them. They are at:\n')
+    for (const { url } of outputs) stdout.write(`${client.url}${url}\n`)
+  }
+  if (rejects === null) return exitCodes.done
+  await tellRejects(client, rejects, folder, context)
+  return exitCodes.rejects
+}
+
+/** The bytes of an output as the task recorded them, or an error at their end. */
+async function* checked(
+  client: Client,
+  { name, url, sha256 }: TaskAnswer['outputs'][number],
+): AsyncGenerator<Uint8Array> {
+  const hash = createHash('sha256')
+  for await (const chunk of await client.download(url)) {
+    hash.update(chunk)
+    yield chunk
+  }
+  if (hash.digest('hex') === sha256) return
+  throw new AppError(
+    'unavailable',
+    `Output ${name} arrived damaged: its SHA-256 is not the task's. Download it again from ${client.url}${url}.`,
+  )
+}
+
+async function tellRejects(
+  client: Client,
+  { url, count }: NonNullable<TaskAnswer['rejects']>,
+  folder: string | undefined,
+  { signal, stderr }: Context,
+): Promise<void> {
+  const first = await readRejects(Readable.from(await client.download(url)), shownRejects)
+  stderr.write(rejectsTable(first, count))
+  const path = folder === undefined ? undefined : join(folder, 'rejects.csv')
+  if (path !== undefined) await save(await client.download(url), path, signal)
+  stderr.write(`All rejects: ${path ?? `${client.url}${url}`}\n`)
+}
