@@ -3,7 +3,7 @@
  * the same filesystem, until all its bytes are durable; so a file under a key is always whole.
  */
 import { createHash } from 'node:crypto'
-import { type FileHandle, link, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -79,7 +79,7 @@ export async function openDiskBlobs(root: string, { log }: { log?: Log } = {}): 
 
   /** Gives a durable draft its name, and makes the name durable. */
   async function publish(draft: string, path: string, key: string) {
-    await makeFolder(dirname(path))
+    await mkdir(dirname(path), { recursive: true })
     await refuseTaken(path, key)
     await rename(draft, path)
     try {

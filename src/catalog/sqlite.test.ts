@@ -152,6 +152,18 @@ test('opening migrates, and a schema from the future is refused', async () => {
   }
 })
 
+test('a migration that fails half-way leaves nothing of itself', async () => {
+  await using at = await folder()
+  await mkdir(join(at.path, 'data'))
+  const db = new DatabaseSync(at.file)
+  db.exec('create table outputs (in_the_way integer)')
+  await assert.rejects(migrate(at.file), { code: 'internal' })
+  db.exec('drop table outputs')
+  db.close()
+  assert.deepEqual((await migrationStatus(at.file)).applied, [])
+  assert.equal((await migrate(at.file)).length, 1)
+})
+
 test('what cannot hold a catalog is refused in clear words', async () => {
   await using at = await folder()
   const text = join(at.path, 'text')
