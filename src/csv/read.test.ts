@@ -6,7 +6,8 @@ import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import { AppError } from '../errors.ts'
 import { flatColumns, flatDelimiter } from './flat.ts'
-import { examine, type Fault, readFlat, readPlain } from './read.ts'
+import { examine, readFlat, readPlain } from './read.ts'
+import type { Fault } from './reading.ts'
 
 let folder = ''
 before(async () => {

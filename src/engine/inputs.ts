@@ -1,7 +1,8 @@
 /** The files of a job, read: what their records are, and which columns they have under the pipeline's contract. */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { examine, type ReadOptions, readFlat, type Reading, readPlain } from '../csv/read.ts'
+import { examine, readFlat, readPlain } from '../csv/read.ts'
+import type { Reading, ReadOptions } from '../csv/reading.ts'
 import type { Facts } from '../csv/scan.ts'
 import { AppError } from '../errors.ts'
 import type { InputSpec, Warning } from '../model.ts'

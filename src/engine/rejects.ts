@@ -1,7 +1,7 @@
 /** The rejects of a run: gathered in DuckDB, where they may spill, and written as one CSV in the order of the files. */
 import { open } from 'node:fs/promises'
 import { type DuckDBAppender, DuckDBMapValue, MAP, VARCHAR } from '@duckdb/node-api'
-import type { Fault } from '../csv/read.ts'
+import type { Fault } from '../csv/reading.ts'
 import type { Reject } from '../model.ts'
 import { type Database, quoteText } from './duckdb.ts'
 

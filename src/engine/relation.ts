@@ -1,6 +1,6 @@
 /** The SQL by which a file becomes a typed relation. */
 import { flatColumns, flatDelimiter, unescapeSql } from '../csv/flat.ts'
-import type { Reading } from '../csv/read.ts'
+import type { Reading } from '../csv/reading.ts'
 import type { Column } from './columns.ts'
 import { quoteName, quoteText } from './duckdb.ts'
 import { typeSql } from './types.ts'
