@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import pino from 'pino'
 import { testCatalog } from '../../test/contracts/catalog.ts'
 import { newId } from '../ids.ts'
@@ -107,6 +109,24 @@ test('a catalog that is deleted while it is open comes back, with a warning', as
   const kept = await other.listUploads('local', { limit: 9 })
   assert.deepEqual(kept.map(({ id }) => id).toSorted(), ids.toSorted())
   assert.equal(warnings.length, 2)
+})
+
+test('a write whose file is deleted before its commit is refused, not acknowledged', async () => {
+  await using at = await folder()
+  await using catalog = await openCatalog(at.file, silent)
+  // A write takes some turns, the same each time: one turn later each time, some deletion falls inside it.
+  const refusals: unknown[] = []
+  for (let turns = 0; refusals.length === 0; turns++) {
+    assert.ok(turns < 100)
+    const write = catalog.createUpload({ id: newId(), owner: 'local', name: 'x' }).catch((error: unknown) => {
+      refusals.push(error)
+    })
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+    rmSync(join(at.path, 'data'), { recursive: true })
+    await write
+    await catalog.ping()
+  }
+  assert.match(inspect(refusals[0]), /deleted during a write/)
 })
 
 test('nothing is lost when only the log beside the file is deleted, or the file is replaced', async () => {

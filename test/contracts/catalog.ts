@@ -3,91 +3,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
-import type { AppError, ErrorCode } from '../../src/errors.ts'
 import { newId } from '../../src/ids.ts'
-import { isEnded, type Task, type TaskState } from '../../src/model.ts'
-import type { Catalog, NewTask, Verdict } from '../../src/ports.ts'
+import type { Task } from '../../src/model.ts'
+import type { Catalog, Verdict } from '../../src/ports.ts'
+import { again, code, crashedOut, failed, get, hour, lapsed } from './catalog-samples.ts'
+import { queued, succeeded, taskOf, upload, walk } from './catalog-samples.ts'
+import { anySequence } from './task-model.ts'
 
 /** A database of one test's own. Each `open` is a connection of its own, as another process would have it. */
 export interface CatalogStore extends AsyncDisposable {
   open(): Promise<Catalog>
-}
-
-const hour = 3_600_000
-/** A lease that has ended before it began, so that no test waits for one. */
-const lapsed = -1_000
-
-const succeeded = {
-  state: 'succeeded',
-  balances: {
-    inputs: { plays: { records: 5, accepted: 4, rejected: 1, blankLines: 2 } },
-    outputs: { totals: { produced: 4, inserted: 4, updated: 0, unchanged: 0, skipped: 0 } },
-  },
-  warnings: [{ code: 'no-rows', message: 'plays has no rows.' }],
-  outputs: [
-    { name: 'totals', format: 'csv', rows: 4, bytes: 99, sha256: 'ab', blob: 'results/1' },
-    { name: 'again', format: 'parquet', rows: 4, bytes: 2 ** 41, sha256: 'cd', blob: 'results/2' },
-  ],
-  rejects: { count: 3, bytes: 120, blob: 'results/rejects' },
-} as const satisfies Verdict
-const failed = {
-  state: 'failed',
-  error: { code: 'rejected', message: 'plays: 1 of 5 records', details: { first: { line: 3 } } },
-  balances: succeeded.balances,
-  rejects: succeeded.rejects,
-  crashed: false,
-} as const satisfies Verdict
-const crashedOut: Verdict = {
-  state: 'failed',
-  error: { code: 'crashed', message: 'three times' },
-  balances: null,
-  rejects: null,
-  crashed: true,
-}
-const again = (why: 'crashed' | 'failed' | 'stopped'): Verdict => ({ state: 'queued', delayMs: 0, why })
-
-function code(expected: ErrorCode, message = /./) {
-  return (error: AppError) => {
-    assert.equal(error.code, expected, error.message)
-    assert.match(error.message, message)
-    return true
-  }
-}
-
-async function upload(catalog: Catalog, owner = 'local'): Promise<string> {
-  const { id } = await catalog.createUpload({ id: newId(), owner, name: 'plays.csv' })
-  await catalog.completeUpload(id, { bytes: 10, sha256: null })
-  return id
-}
-
-function taskOf(uploads: readonly string[], over: Partial<NewTask> = {}): NewTask {
-  return {
-    id: newId(),
-    owner: 'local',
-    pipeline: 'song-plays',
-    pipelineText: 'about: Totals.\n',
-    params: { table: 'plays', mode: 'append', strict: true, limit: 1.5, key: ['a', 'b'] },
-    inputs: uploads.map((id, at) => ({ input: 'plays', upload: id, name: `${at}.csv` })),
-    retryOf: null,
-    ...over,
-  }
-}
-
-async function queued(catalog: Catalog, over: Partial<NewTask> = {}): Promise<string> {
-  return (await catalog.createTask(taskOf([await upload(catalog)], over))).id
-}
-
-async function get(catalog: Catalog, id: string): Promise<Task> {
-  const task = await catalog.getTask(id)
-  assert.ok(task)
-  return task
-}
-
-/** All pages of a list, one after another. */
-async function walk<T extends { id: string }>(page: (before: string | undefined) => Promise<T[]>): Promise<T[]> {
-  const seen: T[] = []
-  for (let more = await page(undefined); more.length > 0; more = await page(seen.at(-1)?.id)) seen.push(...more)
-  return seen
 }
 
 export function testCatalog(name: string, makeStore: () => Promise<CatalogStore>): void {
@@ -367,113 +292,5 @@ export function testCatalog(name: string, makeStore: () => Promise<CatalogStore>
     )
   })
 
-  check('any sequence of calls leaves a task where the states allow', async (catalog) => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(fc.constantFrom(...steps), { maxLength: 14 }), async (sequence) => {
-        const id = await queued(catalog)
-        let expected: Expected = {
-          state: 'queued',
-          attempt: 0,
-          crashes: 0,
-          failures: 0,
-          lostLeases: 0,
-          leased: false,
-          lapses: false,
-        }
-        for (const step of sequence) {
-          expected = await step.run(catalog, id, expected)
-          const { state, attempt, crashes, failures, lostLeases, ...task } = await get(catalog, id)
-          const leased = task.leaseUntil !== null
-          const { lapses } = expected
-          assert.deepEqual({ state, attempt, crashes, failures, lostLeases, leased, lapses }, expected, step.name)
-          assert.equal(task.startedAt !== null, attempt > 0)
-          assert.equal(task.endedAt !== null, isEnded(state))
-          assert.equal(task.error !== null, state === 'failed')
-          assert.equal(task.outputs.length, state === 'succeeded' ? 2 : 0)
-          if (!leased) assert.equal(task.progress, null)
-        }
-        // The next sequence must not find this one's task lapsed.
-        if (!isEnded(expected.state)) await catalog.cancel(id)
-      }),
-      { numRuns: 25 },
-    )
-  })
+  check('any sequence of calls leaves a task where the states allow', anySequence)
 }
-
-/** A task's state in as few words as the rules need: the model the catalog is compared with. */
-interface Expected {
-  state: TaskState
-  attempt: number
-  crashes: number
-  failures: number
-  lostLeases: number
-  leased: boolean
-  lapses: boolean
-}
-
-interface Step {
-  name: string
-  run(catalog: Catalog, id: string, before: Expected): Promise<Expected>
-}
-
-const maxLost = 2
-const free = { leased: false, lapses: false } as const
-
-const finishes = (name: string, verdict: Verdict, change: (before: Expected) => Partial<Expected>): Step[] =>
-  [0, 1].map((behind) => ({
-    name: `${name} by ${behind} attempts ago`,
-    async run(catalog, id, before) {
-      const holds = before.state === 'running' && behind === 0
-      assert.equal(await catalog.finish(id, before.attempt - behind, verdict), holds)
-      return holds ? { ...before, ...free, ...change(before) } : before
-    },
-  }))
-
-const steps: Step[] = [
-  ...[hour, lapsed].map((leaseMs) => ({
-    name: `claim for ${leaseMs}`,
-    async run(catalog: Catalog, id: string, before: Expected): Promise<Expected> {
-      const task = await catalog.claim(id, leaseMs)
-      assert.equal(task?.state, before.state === 'queued' ? 'running' : undefined)
-      if (task === undefined) return before
-      return { ...before, state: 'running', attempt: before.attempt + 1, leased: true, lapses: leaseMs < 0 }
-    },
-  })),
-  {
-    name: 'renew',
-    async run(catalog, id, before) {
-      const progress = { phase: 'reading', unit: 'bytes', done: 1, total: null } as const
-      const holds = before.state === 'running'
-      assert.equal(await catalog.renew(id, before.attempt, hour, progress), holds)
-      if (!holds) return before
-      assert.deepEqual((await get(catalog, id)).progress, progress)
-      return { ...before, lapses: false }
-    },
-  },
-  {
-    name: 'requeueLapsed',
-    async run(catalog, id, before) {
-      assert.deepEqual(await catalog.requeueLapsed(maxLost), before.lapses ? [id] : [])
-      if (!before.lapses) return before
-      const lostLeases = before.lostLeases + 1
-      return { ...before, ...free, lostLeases, state: lostLeases < maxLost ? 'queued' : 'failed' }
-    },
-  },
-  {
-    name: 'cancel',
-    async run(catalog, id, before) {
-      if (isEnded(before.state)) {
-        await assert.rejects(catalog.cancel(id), code('conflict'))
-        return before
-      }
-      await catalog.cancel(id)
-      return { ...before, ...free, state: 'cancelled' }
-    },
-  },
-  ...finishes('succeeded', succeeded, () => ({ state: 'succeeded' })),
-  ...finishes('failed', failed, () => ({ state: 'failed' })),
-  ...finishes('crashed out', crashedOut, ({ crashes }) => ({ state: 'failed', crashes: crashes + 1 })),
-  ...finishes('crashed', again('crashed'), ({ crashes }) => ({ state: 'queued', crashes: crashes + 1 })),
-  ...finishes('to be tried again', again('failed'), ({ failures }) => ({ state: 'queued', failures: failures + 1 })),
-  ...finishes('stopped', again('stopped'), () => ({ state: 'queued' })),
-]
