@@ -11,17 +11,16 @@ import { idParams, page, problems, showTask, showUpload, taskSchema, uploadSchem
 
 const text = z.string()
 
-const order = z
-  .object({
-    name: text.optional().describe('What the file is called. Default: its name in the form, else upload.csv.'),
-    pipeline: text.optional().describe('Run this pipeline over it at once.'),
-    wait: wait.optional(),
-  })
-  .catchall(z.union([text, z.array(text)]))
-  .describe('A param of the pipeline goes as param.NAME.')
+/** What may stand in the query and in a form alike. */
+const named = {
+  name: text.optional().describe('What the file is called. Default: its name in the form, else upload.csv.'),
+  pipeline: text.optional().describe('Run this pipeline over it at once.'),
+}
+const others = z.union([text, z.array(text)]).describe('A param of the pipeline goes as param.NAME.')
+const formSchema = z.object(named).catchall(others)
+const querySchema = z.object({ ...named, wait: wait.optional() }).catchall(others)
 
-/** Fields of a query or a form, `order` or not yet. */
-interface Given {
+interface Query {
   readonly wait?: number | undefined
   readonly [field: string]: unknown
 }
@@ -37,7 +36,7 @@ const received = z.object({ upload: uploadSchema, task: taskSchema })
 const schema = {
   tags: ['uploads'],
   consumes: ['application/octet-stream', 'text/csv', 'multipart/form-data'],
-  querystring: order,
+  querystring: querySchema,
   body,
   response: {
     200: received.describe('Stored, and the task has ended while the client waited.'),
@@ -49,13 +48,13 @@ const schema = {
 
 /** @param closing aborted when the server is about to close. */
 export function uploadRoutes(ingest: Ingest, closing: AbortSignal): FastifyPluginAsyncZod {
-  const answer = async (request: FastifyRequest, reply: FastifyReply, given: Given) => {
+  const answer = async (request: FastifyRequest, reply: FastifyReply, { wait: seconds, ...given }: Query) => {
     const { upload, task } = await receive(ingest, request, given)
     if (task === undefined) {
       void reply.code(201).header('location', `/v1/uploads/${upload.id}`)
       return { upload: showUpload(upload) }
     }
-    const ms = patience(request, given.wait)
+    const ms = patience(request, seconds)
     const latest = await ingest.tasks.wait(principal(request), task.id, ms, tillGone(request, closing))
     void reply.code(isEnded(latest.state) ? 200 : 202).header('location', `/v1/tasks/${task.id}`)
     return { upload: showUpload(upload), task: showTask(latest) }
@@ -159,15 +158,18 @@ function readOrder(given: Readonly<Record<string, unknown>>): {
   name: string | undefined
   run: RunRequest | undefined
 } {
-  const parsed = order.safeParse(given)
+  const parsed = formSchema.safeParse(given)
   if (!parsed.success) {
     const [issue] = parsed.error.issues
     throw new AppError('invalid', `${issue?.path.join('.')} is refused: ${issue?.message}.`)
   }
-  const { name, pipeline, wait: _, ...rest } = parsed.data
+  const { name, pipeline, ...rest } = parsed.data
   const params = Object.entries(rest).map(([key, value]) => {
     if (key.startsWith('param.')) return [key.slice('param.'.length), value] as const
-    throw new AppError('invalid', `${key} means nothing here. There are name, pipeline, wait and param.NAME.`)
+    throw new AppError(
+      'invalid',
+      `${key} means nothing here. There are name, pipeline, param.NAME and, in the query, wait.`,
+    )
   })
   if (pipeline !== undefined) return { name, run: { pipeline, params: Object.fromEntries(params) } }
   if (params.length === 0) return { name, run: undefined }

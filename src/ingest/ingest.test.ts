@@ -78,6 +78,18 @@ test('an upload that would eat into the reserve is refused as such, announced or
   assert.deepEqual(await rig.catalog.listUploads('local', { limit: 1 }), [])
 })
 
+test('the bell rings for every task that comes into being', async () => {
+  const rung: string[] = []
+  const ring = async (task: string) => void rung.push(task)
+  await using rig = await open(({ queue }) => ({ queue: { ...queue, ring } }))
+  const { uploads, tasks } = rig.ingest
+  const { upload, task } = await uploads.receive(local, { name: 'plays.csv', source: bytes('a'), run })
+  const again = await tasks.submit(local, { ...run, inputs: [{ upload: upload.id }] })
+  await tasks.cancel(local, again.id)
+  const retried = await tasks.retry(local, again.id)
+  assert.deepEqual(rung, [task?.id, again.id, retried.id])
+})
+
 test('a queue that is down delays a task, and refuses no upload', async () => {
   const ring = () => Promise.reject(new Error('down'))
   await using rig = await open(({ queue }) => ({ queue: { ...queue, ring } }))
