@@ -121,8 +121,12 @@ export interface Progress {
   readonly total: number | null
 }
 
+/** What is worth a word and fails nothing. */
+export const warningCodes = ['no-rows', 'one-column', 'blank-label', 'duplicate-label'] as const
+export type WarningCode = (typeof warningCodes)[number]
+
 export interface Warning {
-  readonly code: string
+  readonly code: WarningCode
   readonly message: string
 }
 
@@ -171,6 +175,13 @@ function unbalanced(what: string, balance: InputBalance | OutputBalance): Error 
 
 export const outputFormats = ['csv', 'ndjson', 'parquet'] as const
 export type OutputFormat = (typeof outputFormats)[number]
+
+/** Where the blobs of results stand: by task and attempt, so that no attempt can touch what another has stored. */
+export const resultsPrefix = 'results/'
+
+export function resultKey(task: string, attempt: number, file: string): string {
+  return `${resultsPrefix}${task}/${attempt}/${file}`
+}
 
 /** Something a task has delivered and anyone entitled can download. */
 export interface Output {

@@ -1,13 +1,6 @@
-import { createReadStream } from 'node:fs'
-import type { Output } from '../model.ts'
+import { open } from 'node:fs/promises'
+import { type Output, resultKey } from '../model.ts'
 import type { Blobs, Delivery, ProducedFile, Sink } from '../ports.ts'
-
-/** Below this prefix, by task and attempt, so that no attempt can touch what another has stored. */
-export const resultsPrefix = 'results/'
-
-export function resultKey(task: string, attempt: number, file: string): string {
-  return `${resultsPrefix}${task}/${attempt}/${file}`
-}
 
 /** Files to download: blobs, which the task's end makes known. */
 export function resultsSink(blobs: Blobs): Sink {
@@ -20,7 +13,9 @@ function deliver(blobs: Blobs, task: string, name: string, attempt: number): Del
   return {
     async write(path, { format, rows }: ProducedFile, signal) {
       const blob = resultKey(task, attempt, `${name}.${format}`)
-      stored = { name, format, rows, blob, ...(await blobs.put(blob, createReadStream(path), { signal })) }
+      await using file = await open(path)
+      const source = file.createReadStream({ autoClose: false })
+      stored = { name, format, rows, blob, ...(await blobs.put(blob, source, { signal })) }
     },
     async commit() {
       if (stored === undefined) throw new Error(`output ${name} is committed before it is written`)

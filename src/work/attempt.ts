@@ -1,6 +1,5 @@
 /** One attempt at a claimed task: fetch, run, deliver, finish. Every write carries the attempt's number. */
-import { createReadStream } from 'node:fs'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { jobFile } from '../engine/run.ts'
 import { AppError, asAppError } from '../errors.ts'
@@ -11,12 +10,12 @@ import {
   type OutputBalance,
   type Pipeline,
   type RejectsFile,
+  resultKey,
   type Task,
   type TaskState,
 } from '../model.ts'
 import { parsePipeline } from '../pipeline/parse.ts'
-import type { Blobs, Catalog, Delivery, Engine, Job, JobInput, Report, Sink, Verdict } from '../ports.ts'
-import { resultKey } from '../sinks/results.ts'
+import type { Blobs, Catalog, Delivery, Engine, Job, JobInput, Report, RunOptions, Sink, Verdict } from '../ports.ts'
 import { startHeart } from './heart.ts'
 import { afterError, type RetryPolicy } from './retry.ts'
 
@@ -39,21 +38,36 @@ export interface WorkDeps {
 /** Runs the attempt to its end, whatever that is. `stop` sends the task back to the queue. */
 export async function runAttempt(deps: WorkDeps, task: Task, stop: AbortSignal): Promise<void> {
   const log = deps.log.child({ task: task.id, attempt: task.attempt, pipeline: task.pipeline })
-  const folder = join(deps.scratch, scratchName(task))
   await using heart = startHeart(deps, task, log)
   const signal = AbortSignal.any([stop, heart.lost])
   try {
-    const pipeline = parsePipeline(task.pipeline, task.pipelineText, `${task.pipeline}.yaml`)
-    await mkdir(join(folder, 'in'), { recursive: true })
-    await writeJob(deps, task, pipeline, folder, signal)
-    const report = await deps.engine.run(folder, { signal, onProgress: heart.tell })
-    const verdict = await deliver(deps, task, pipeline, folder, report, signal)
+    const verdict = await workInScratch(deps, task, { signal, onProgress: heart.tell })
     log.info({ verdict }, 'the attempt has ended')
   } catch (error) {
+    // The scratch folder is gone by now: it may be what filled the disk, and this needs room there as well.
     if (heart.lost.aborted) log.info('the task was cancelled, or is another attempt’s by now')
     else await giveUp(deps, task, error, stop, log)
+  }
+}
+
+async function workInScratch(deps: WorkDeps, task: Task, options: RunOptions): Promise<TaskState> {
+  const folder = join(deps.scratch, scratchName(task))
+  try {
+    await removeEarlier(deps, task)
+    const pipeline = parsePipeline(task.pipeline, task.pipelineText, `${task.pipeline}.yaml`)
+    await mkdir(join(folder, 'in'), { recursive: true })
+    await writeJob(deps, task, pipeline, folder, options.signal)
+    const report = await deps.engine.run(folder, options)
+    return await deliver(deps, task, pipeline, folder, report, options.signal)
   } finally {
     await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** What attempts have left whose worker died: it may be as much as this one needs. */
+async function removeEarlier({ scratch }: WorkDeps, { id, attempt }: Task): Promise<void> {
+  for (let earlier = 1; earlier < attempt; earlier++) {
+    await rm(join(scratch, scratchName({ id, attempt: earlier })), { recursive: true, force: true })
   }
 }
 
@@ -150,7 +164,8 @@ async function storeRejects(
 ): Promise<RejectsFile | null> {
   if (rejects === null) return null
   const blob = resultKey(task.id, task.attempt, 'rejects.csv')
-  const { bytes } = await blobs.put(blob, createReadStream(join(folder, rejects.file)), { signal })
+  await using file = await open(join(folder, rejects.file))
+  const { bytes } = await blobs.put(blob, file.createReadStream({ autoClose: false }), { signal })
   return { count: rejects.count, bytes, blob }
 }
 

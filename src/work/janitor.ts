@@ -4,9 +4,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errnoOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { Task } from '../model.ts'
+import { resultsPrefix, type Task } from '../model.ts'
 import type { Blobs, Catalog, Queue } from '../ports.ts'
-import { resultsPrefix } from '../sinks/results.ts'
 import { scratchName } from './attempt.ts'
 
 export interface JanitorOptions {

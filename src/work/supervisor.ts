@@ -33,11 +33,16 @@ export class Supervisor implements Engine {
     options.signal.throwIfAborted()
     const child = this.#warm?.alive === true ? this.#warm : this.#start()
     this.#warm = undefined
-    const report = await child.run(folder, options)
-    // Memory that a child has once used is not always given back: a big one is not kept.
-    if (this.#warm === undefined && (await residentBytes(child.pid)) < this.#options.memory / 2) this.#warm = child
-    else await child.end()
-    return report
+    try {
+      const report = await child.run(folder, options)
+      // Memory that a child has once used is not always given back: a big one is not kept.
+      const isBig = (await residentBytes(child.pid)) >= this.#options.memory / 2
+      if (this.#warm === undefined && !isBig) this.#warm = child
+      return report
+    } finally {
+      // Nor is one that has failed.
+      if (this.#warm !== child) await child.end()
+    }
   }
 
   #start(): Child {
