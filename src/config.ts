@@ -83,7 +83,11 @@ export const settings = {
     '1GB',
   ),
   TASK_TIMEOUT: setting('Longest time one attempt may take.', duration, '6h'),
-  LEASE: setting('Silence after which a worker loses its task. It renews three times as often.', duration, '30s'),
+  LEASE: setting(
+    'Silence after which a worker loses its task. A worker that lives renews it at least three times in between.',
+    duration,
+    '30s',
+  ),
   POLL: setting(
     'How often the catalog is searched for tasks that nobody rang for, and for lapsed leases.',
     duration,

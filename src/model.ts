@@ -56,7 +56,8 @@ export function statesBefore(to: TaskState): TaskState[] {
 /** @throws {AppError} conflict, when the move is not one a task can make. */
 export function checkMove(task: Pick<Task, 'id' | 'state'>, to: TaskState): void {
   if (taskMoves[task.state].includes(to)) return
-  throw new AppError('conflict', `Task ${task.id} is ${task.state}; it cannot become ${to}.`)
+  const where = isEnded(task.state) ? `has ended (${task.state})` : `is ${task.state}`
+  throw new AppError('conflict', `Task ${task.id} ${where}; it can no longer be ${to}.`)
 }
 
 /** One run of a pipeline over uploads, with a snapshot of the pipeline's text and its params. */

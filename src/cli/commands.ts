@@ -1,5 +1,5 @@
 /** What can be said on the command line. Each command's module is loaded when it is called, so that help is quick. */
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Help, InvalidArgumentError, Option } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
 import { taskStates } from '../model.ts'
 import type { Context, ExitCode } from './context.ts'
@@ -17,6 +17,7 @@ export function createProgram(run: Run): Command {
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [COMMAND]', 'show the help of a command')
     .showHelpAfterError('Add --help to see what it takes.')
+    .configureHelp({ optionDescription })
     .exitOverride()
   addService(program, run)
   addRun(program, run)
@@ -38,6 +39,11 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 done with rejects, 4 s
   return program
 }
 
+/** That a flag is off unless it is given goes without saying. */
+function optionDescription(option: Option): string {
+  return option.isBoolean() ? option.description : new Help().optionDescription(option)
+}
+
 function addService(program: Command, run: Run): void {
   const serve = program
     .command('serve')
@@ -47,7 +53,7 @@ function addService(program: Command, run: Run): void {
       run(async (context) => (await import('./serve.ts')).serve({ example: options.example }, context)),
     )
   examples(serve, [
-    ['./rowmill serve', 'on http://127.0.0.1:5000, everything kept in ./data'],
+    ['./rowmill serve', 'on http://localhost:5000, everything kept in ./data'],
     ['ROWMILL_PORT=8000 ROWMILL_DATA=/srv/rowmill ./rowmill serve', ''],
   ])
 }
@@ -57,7 +63,7 @@ function addRun(program: Command, run: Run): void {
     .command('run')
     .description('run a pipeline over local files, without a service')
     .argument('<PIPELINE>', 'its name, as `pipelines list` has it')
-    .argument('<FILE...>', 'the CSV files')
+    .argument('<FILE...>', 'CSV files; several are united by their columns')
     .option('-o, --output <DIR>', 'write each output to DIR/NAME.FORMAT, and rejects beside them')
     .addOption(paramOption())
     .action((pipeline: string, files: string[], options: { output?: string; param: GivenParams }) =>
@@ -76,8 +82,8 @@ function addPush(program: Command, run: Run): void {
   const push = program
     .command('push')
     .description('send files to the service and have a pipeline run over them')
-    .argument('<FILE...>', 'the CSV files')
-    .requiredOption('-p, --pipeline <NAME>', 'the pipeline to run')
+    .argument('<FILE...>', 'CSV files; several are united by their columns')
+    .requiredOption('-p, --pipeline <NAME>', 'the pipeline to run (required)')
     .option('-w, --wait', 'wait for the end and fetch what comes out', false)
     .option('-o, --output <DIR>', 'with --wait: save each output as DIR/NAME.FORMAT, rejects as DIR/rejects.csv')
     .addOption(paramOption())
@@ -90,12 +96,14 @@ function addPush(program: Command, run: Run): void {
   examples(push, [
     ['./rowmill push plays.csv --pipeline song-plays --wait > totals.csv', 'progress on stderr'],
     ['./rowmill push plays.csv --pipeline song-plays', 'prints the id of the task and returns'],
-    ['ROWMILL_URL=http://mill:5000 ./rowmill push a.csv b.csv -p profile --wait -o out', ''],
+    ['ROWMILL_URL=http://localhost:8000 ./rowmill push a.csv b.csv -p profile --wait -o out', ''],
   ])
 }
 
 function addTasks(program: Command, run: Run): void {
-  const tasks = program.command('tasks').description("the service's tasks")
+  const tasks = program
+    .command('tasks')
+    .description('list, show, cancel and retry the tasks of the service; alone, list them')
   examples(tasks, [
     ['./rowmill tasks', 'the latest 20'],
     ['./rowmill tasks list --state failed --json', ''],
@@ -105,17 +113,17 @@ function addTasks(program: Command, run: Run): void {
   tasks
     .command('list', { isDefault: true })
     .description('list tasks, newest first')
-    .addOption(new Option('--state <STATE>', 'only those').choices(taskStates))
-    .option('--limit <N>', 'at most so many', wholeNumber(1), 20)
-    .option('--json', 'as JSON', false)
+    .addOption(new Option('--state <STATE>', 'only tasks in this state').choices(taskStates))
+    .option('--limit <N>', 'show at most so many', wholeNumber(1), 20)
+    .option('--json', 'print JSON, for programs', false)
     .action((options: { state?: (typeof taskStates)[number]; limit: number; json: boolean }) =>
       run(async (context) => (await import('./tasks.ts')).listTasks({ ...options, state: options.state }, context)),
     )
   tasks
     .command('show')
     .description('show one task')
-    .argument('<ID>')
-    .option('--json', 'as JSON', false)
+    .argument('<ID>', 'as `tasks list` has it')
+    .option('--json', 'print JSON, for programs', false)
     .action((id: string, { json }: { json: boolean }) =>
       run(async (context) => (await import('./tasks.ts')).showTask({ id, json }, context)),
     )
@@ -126,7 +134,7 @@ function addTasks(program: Command, run: Run): void {
     tasks
       .command(move)
       .description(about)
-      .argument('<ID>')
+      .argument('<ID>', 'as `tasks list` has it')
       .action((id: string) => run(async (context) => (await import('./tasks.ts')).changeTask({ id, move }, context)))
   }
 }
@@ -134,7 +142,9 @@ function addTasks(program: Command, run: Run): void {
 function addPipelines(program: Command, run: Run): void {
   const pipelines = program
     .command('pipelines')
-    .description('the pipelines there are: built in, and in ROWMILL_PIPELINES')
+    .description(
+      'list, show, check and test pipelines: the built-in ones and those in ROWMILL_PIPELINES; alone, list them',
+    )
   examples(pipelines, [
     ['./rowmill pipelines show song-plays > mine/my-plays.yaml', 'a start for one of your own'],
     ['ROWMILL_PIPELINES=mine ./rowmill pipelines lint', 'every problem with file and line'],
@@ -142,24 +152,24 @@ function addPipelines(program: Command, run: Run): void {
   ])
   pipelines
     .command('list', { isDefault: true })
-    .description('list them')
+    .description('list them, with what each is about')
     .action(() => run(async (context) => (await import('./pipelines.ts')).listPipelines(context)))
   pipelines
     .command('show')
     .description('print the YAML of one')
-    .argument('<NAME>')
+    .argument('<NAME>', 'as `pipelines list` has it')
     .action((name: string) => run(async (context) => (await import('./pipelines.ts')).showPipeline({ name }, context)))
   pipelines
     .command('lint')
     .description('check YAML and SQL')
-    .argument('[NAME|FILE...]', 'default: all')
+    .argument('[NAME|FILE...]', 'pipelines by name or YAML file; default: all')
     .action((targets: string[]) =>
       run(async (context) => (await import('./pipelines.ts')).lintPipelines({ targets }, context)),
     )
   pipelines
     .command('test')
     .description('run the cases of NAME.test.yaml; a pipeline without any fails')
-    .argument('[NAME|FILE...]', 'default: all')
+    .argument('[NAME|FILE...]', 'pipelines by name or YAML file; default: all')
     .action((targets: string[]) =>
       run(async (context) => (await import('./pipelines.ts')).testPipelines({ targets }, context)),
     )
@@ -173,7 +183,7 @@ function addGenerate(program: Command, run: Run): void {
     .requiredOption('--rows <N>', 'how many rows', wholeNumber(0))
     .option('--seed <S>', 'another number, other rows', wholeNumber(0), 1)
     .option('--songs <N>', 'how many songs', wholeNumber(1), 1000)
-    .option('-o, --output <FILE>', 'default: stdout')
+    .option('-o, --output <FILE>', 'write to this file instead of stdout')
     .action((options: { rows: number; seed: number; songs: number; output?: string }) =>
       run(async (context) =>
         (await import('./generate.ts')).generatePlays({ ...options, output: options.output }, context),
@@ -191,8 +201,8 @@ function addConfig(program: Command, run: Run): void {
   const config = program
     .command('config')
     .description('show every setting, its value and where that comes from')
-    .option('--json', 'as JSON', false)
-    .addOption(new Option('--markdown', 'write the page docs/settings.md').default(false).conflicts('json'))
+    .option('--json', 'print JSON, for programs', false)
+    .addOption(new Option('--markdown', 'print the page that docs/settings.md is').default(false).conflicts('json'))
     .action((options: { json: boolean; markdown: boolean }) =>
       run(async (context) => (await import('./config.ts')).showConfig(options, context)),
     )
@@ -218,7 +228,7 @@ function examples(command: Command, lines: readonly (readonly [string, string])[
 
 function paramOption(): Option {
   return new Option('--param <NAME=VALUE>', "one of the pipeline's params; may come several times")
-    .default({}, 'none')
+    .default({}, 'those of the pipeline')
     .argParser((text, given: GivenParams): GivenParams => {
       const at = text.indexOf('=')
       if (at < 1) throw new InvalidArgumentError('It is written NAME=VALUE.')

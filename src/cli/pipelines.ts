@@ -6,6 +6,7 @@ import {
   nameOf,
   pipelineFiles,
   pipelineFolders,
+  readText,
   shown,
   unknownPipeline,
 } from '../pipeline/load.ts'
@@ -19,9 +20,9 @@ export async function listPipelines({ config, stdout }: Context): Promise<ExitCo
   return exitCodes.done
 }
 
-export async function showPipeline({ name }: { name: string }, { config, stdout }: Context): Promise<ExitCode> {
-  const pipelines = await loadPipelines(pipelineFolders(config.PIPELINES))
-  stdout.write(pipelines.get(name).text)
+export async function showPipeline({ name }: { name: string }, context: Context): Promise<ExitCode> {
+  // Only this one is read: another may be broken, or be the file that this very output is about to fill.
+  for (const { file } of await find([name], context)) context.stdout.write(await readText(file))
   return exitCodes.done
 }
 

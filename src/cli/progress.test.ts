@@ -16,7 +16,7 @@ function sink(): Writable & { text: string } {
   return stream
 }
 
-test('without a terminal, progress is a line every five seconds after a silent one', () => {
+test('without a terminal, progress is a line every five seconds after a silent one, and none for what is done', () => {
   const stderr = sink()
   let now = 0
   using meter = createMeter(stderr, () => now)
@@ -28,11 +28,12 @@ test('without a terminal, progress is a line every five seconds after a silent o
   show(1000, 20)
   show(5999, 30)
   show(6000, 200)
+  show(6001, 199)
   now = 20_000
   meter.show('Working', { unit: 'rows', done: 1, total: null })
   assert.equal(
     stderr.text,
-    'Reading: 20 bytes of 200 bytes (10 %)\nReading: 200 bytes of 200 bytes (100 %)\nWorking: 1 row\n',
+    'Reading: 20 bytes of 200 bytes (10 %)\nReading: 199 bytes of 200 bytes (99 %)\nWorking: 1 row\n',
   )
 })
 

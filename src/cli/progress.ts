@@ -34,7 +34,7 @@ function barMeter(stream: Writable, now: () => number): Meter {
       const text = amount(progress)
       if (current?.label !== label) {
         stop()
-        if (now() - started < silentMs) return
+        if (now() - started < silentMs || progress.done === progress.total) return
         // Signals are main's: a bar that caught them would exit in the middle of the work.
         const options = { stream, format: '{label} {bar} {text}', gracefulExit: false, hideCursor: null, barsize: 30 }
         current = { label, bar: new SingleBar(options, Presets.shades_classic) }
@@ -51,7 +51,7 @@ function lineMeter(stream: Writable, now: () => number): Meter {
   let next = now() + silentMs
   return {
     show(label, progress) {
-      if (now() < next) return
+      if (now() < next || progress.done === progress.total) return
       next = now() + lineEveryMs
       stream.write(`${label}: ${amount(progress)}\n`)
     },

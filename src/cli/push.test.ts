@@ -53,7 +53,7 @@ test('without --wait it prints the id of the task, which tasks shows, lists and 
 
   const cancelled = await rowmill(['tasks', 'cancel', id], env)
   assert.equal(cancelled.code, 1)
-  assert.match(cancelled.stderr, /is succeeded; it cannot become cancelled/)
+  assert.match(cancelled.stderr, /has ended \(succeeded\); it can no longer be cancelled/)
   const retried = await rowmill(['tasks', 'retry', id], env)
   assert.match(retried.stdout, /^\w{26}\n$/)
   assert.notEqual(retried.stdout.trim(), id)

@@ -101,7 +101,7 @@ export function verdictOf(
     code: 'rejected',
     message:
       `${where}${column}: ${first?.message}. ${rejected} of ${records} records ${rejected === 1 ? 'is' : 'are'} rejected; ` +
-      'nothing was delivered. The rejects list every one.',
+      'nothing was delivered. The list of rejects names every one.',
     details: { input, line: first?.line, column: first?.column, records, rejected },
   }
 }

@@ -35,6 +35,8 @@ export interface WorkDeps {
   readonly log: Log
 }
 
+const overtaken = 'the task was cancelled, or is another attempt’s by now'
+
 /** Runs the attempt to its end, whatever that is. `stop` sends the task back to the queue. */
 export async function runAttempt(deps: WorkDeps, task: Task, stop: AbortSignal): Promise<void> {
   const log = deps.log.child({ task: task.id, attempt: task.attempt, pipeline: task.pipeline })
@@ -42,15 +44,16 @@ export async function runAttempt(deps: WorkDeps, task: Task, stop: AbortSignal):
   const signal = AbortSignal.any([stop, heart.lost])
   try {
     const verdict = await workInScratch(deps, task, { signal, onProgress: heart.tell })
-    log.info({ verdict }, 'the attempt has ended')
+    if (verdict === undefined) log.info(overtaken)
+    else log.info({ verdict }, 'the attempt has ended')
   } catch (error) {
     // The scratch folder is gone by now: it may be what filled the disk, and this needs room there as well.
-    if (heart.lost.aborted) log.info('the task was cancelled, or is another attempt’s by now')
+    if (heart.lost.aborted) log.info(overtaken)
     else await giveUp(deps, task, error, stop, log)
   }
 }
 
-async function workInScratch(deps: WorkDeps, task: Task, options: RunOptions): Promise<TaskState> {
+async function workInScratch(deps: WorkDeps, task: Task, options: RunOptions): Promise<TaskState | undefined> {
   const folder = join(deps.scratch, scratchName(task))
   try {
     await removeEarlier(deps, task)
@@ -65,9 +68,10 @@ async function workInScratch(deps: WorkDeps, task: Task, options: RunOptions): P
 }
 
 /** What attempts have left whose worker died: it may be as much as this one needs. */
-async function removeEarlier({ scratch }: WorkDeps, { id, attempt }: Task): Promise<void> {
+async function removeEarlier({ scratch, blobs }: WorkDeps, { id, attempt }: Task): Promise<void> {
   for (let earlier = 1; earlier < attempt; earlier++) {
     await rm(join(scratch, scratchName({ id, attempt: earlier })), { recursive: true, force: true })
+    await blobs.delete(resultKey(id, earlier, ''))
   }
 }
 
@@ -103,7 +107,7 @@ async function writeJob(
 
 /**
  * Stores everything first, commits then, and only then says so: a task's end is the last thing to be written, and
- * what was stored for an end that did not come is removed.
+ * what was stored for an end that did not come is removed. Undefined when the task is no longer this attempt's.
  */
 async function deliver(
   deps: WorkDeps,
@@ -112,7 +116,7 @@ async function deliver(
   folder: string,
   report: Report,
   signal: AbortSignal,
-): Promise<TaskState> {
+): Promise<TaskState | undefined> {
   const { catalog, blobs, sinks } = deps
   await using debris = new AsyncDisposableStack()
   debris.defer(() => blobs.delete(resultKey(task.id, task.attempt, '')))
@@ -127,7 +131,8 @@ async function deliver(
           rejects,
           crashed: false,
         } as const)
-  if (await catalog.finish(task.id, task.attempt, verdict)) debris.move()
+  if (!(await catalog.finish(task.id, task.attempt, verdict))) return undefined
+  debris.move()
   return verdict.state
 
   async function commitAll({ inputs, outputs: files, warnings }: Report): Promise<Verdict> {

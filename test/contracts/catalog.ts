@@ -190,7 +190,7 @@ export function testCatalog(name: string, makeStore: () => Promise<CatalogStore>
     await catalog.claim(done, hour)
     await catalog.finish(done, 1, succeeded)
     for (const id of [waiting, running, done])
-      await assert.rejects(catalog.cancel(id), code('conflict', /cannot become/))
+      await assert.rejects(catalog.cancel(id), code('conflict', /can no longer be/))
     await assert.rejects(catalog.cancel(newId()), code('not_found'))
   })
 
