@@ -71,7 +71,7 @@ interface File {
 
 /** Everything but the tests and what only they use. */
 const files: readonly File[] = (await readdir(src, { recursive: true }))
-  .filter((path) => path.endsWith('.ts') && !/\.test\.ts$|(^|\/)fixture\.ts$/.test(path))
+  .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'))
   .map((path) => ({ path, text: readFileSync(join(src, path), 'utf8') }))
 
 function roomOf(path: string): string {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { insertTask, json, post, type Served, serve, succeed } from './fixture.ts'
+import { insertTask, json, post, type Served, serve, succeed } from '../../test/http-fixture.ts'
 
 interface Route {
   readonly method: string

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { Task } from '../model.ts'
 import { eventsOf } from './events.ts'
-import { insertTask, json, serve, succeed, until } from './fixture.ts'
+import { insertTask, json, serve, succeed, until } from '../../test/http-fixture.ts'
 
 test('events tell every state and end with the task', async () => {
   await using served = await serve()

@@ -3,7 +3,7 @@ import { request } from 'node:http'
 import { test } from 'node:test'
 import { AppError } from '../errors.ts'
 import type { Ingest } from '../ingest/ingest.ts'
-import { json, say, serve } from './fixture.ts'
+import { json, say, serve } from '../../test/http-fixture.ts'
 
 test('every refusal is a problem with a code, and no page', async () => {
   await using served = await serve()

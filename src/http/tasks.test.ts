@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { csv, insertTask, json, post, rejectsCsv, serve, succeed, until } from './fixture.ts'
+import { csv, insertTask, json, post, rejectsCsv, serve, succeed, until } from '../../test/http-fixture.ts'
 
 const uploadOf = (task: { inputs: readonly { upload: string }[] }) => task.inputs[0]?.upload ?? ''
 

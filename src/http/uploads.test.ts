@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { hold, json, type Served, say, serve, until } from './fixture.ts'
+import { hold, json, type Served, say, serve, until } from '../../test/http-fixture.ts'
 
 const plays = 'Song,Date,Number of Plays\nUmbrella,2020-01-02,200\n'
 
