@@ -4,7 +4,7 @@ import { AppError } from '../errors.ts'
 import type { InputBalance, Pipeline, RejectPolicy, TaskError } from '../model.ts'
 import { type Database, SqlError } from './duckdb.ts'
 import type { Rejects } from './rejects.ts'
-import { cellSql, scanSql, type Source, soundSql } from './relation.ts'
+import { cellSql, type Source, soundSql, valuesSql } from './relation.ts'
 import { typeSql } from './types.ts'
 
 /**
@@ -16,7 +16,7 @@ export async function countFaulty(database: Database, source: Source): Promise<n
   const { reading } = source
   try {
     const [row = []] = await database.rows(
-      `SELECT count(*), count(*) FILTER (WHERE NOT (${soundSql(source)})) FROM ${scanSql(reading)}`,
+      `SELECT count(*), count(*) FILTER (WHERE NOT (${soundSql(source)})) FROM ${valuesSql(source)}`,
     )
     const [seen, faulty] = row.map(Number)
     reconcile(source, seen ?? Number.NaN)
@@ -46,12 +46,13 @@ export async function tellFaults(
   const { reading, columns } = source
   const typed = columns.filter(({ type }) => type !== 'string')
   const broken = typed.map(
-    ({ type, position }, i) => `CASE WHEN NOT (${typeSql(type).sound(cellSql(reading, position))}) THEN ${i} END`,
+    ({ type, position }, i) =>
+      `CASE WHEN NOT (${typeSql(type).sound(cellSql(reading, position), `v${position}`)}) THEN ${i} END`,
   )
   const cells = reading.header.map((_, position) => cellSql(reading, position))
   const rows = database.stream(
     `SELECT line, byte_offset, byte_length, record, list_filter([${broken.join(', ')}], x -> x IS NOT NULL), [${cells.join(', ')}]
-     FROM ${scanSql(reading)} WHERE NOT (${soundSql(source)})`,
+     FROM ${valuesSql(source)} WHERE NOT (${soundSql(source)})`,
   )
   const names = columns.toSorted((a, b) => a.position - b.position).map(({ name }) => name)
   for await (const [line, byteOffset, byteLength, record, faults, texts] of rows) {

@@ -9,7 +9,7 @@ interface TypeSql {
   /** The typed value, NULL for an empty cell. Means nothing for a cell that is not sound. */
   readonly value: (cell: string) => string
   /** True for a cell that is empty or means exactly one value of the type. CASE, because DuckDB evaluates all of an OR. */
-  readonly sound: (cell: string) => string
+  readonly sound: (cell: string, value: string) => string
   readonly sqlType: string
   /** As in “is not …”. */
   readonly about: string
@@ -37,17 +37,13 @@ const plain: Readonly<Record<string, TypeSql>> = {
     sqlType: 'BIGINT',
     about: 'an integer of at most 64 bits',
     value: (cell) => `TRY_CAST(${cell} AS BIGINT)`,
-    sound: (cell) => {
-      const cast = `TRY_CAST(${cell} AS BIGINT)`
-      return roundTrip(cast, cell, matching('[+-]?[0-9]+', cell, cast))
-    },
+    sound: (cell, value) => roundTrip(value, cell, matching('[+-]?[0-9]+', cell, value)),
   },
   number: {
     sqlType: 'DOUBLE',
     about: 'a number',
     value: (cell) => `TRY_CAST(${cell} AS DOUBLE)`,
-    sound: (cell) =>
-      matching('[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?', cell, `TRY_CAST(${cell} AS DOUBLE)`),
+    sound: (cell, value) => matching('[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?', cell, value),
   },
   boolean: {
     sqlType: 'BOOLEAN',
@@ -60,21 +56,18 @@ const plain: Readonly<Record<string, TypeSql>> = {
     sqlType: 'DATE',
     about: 'a date (YYYY-MM-DD)',
     value: (cell) => `TRY_CAST(${cell} AS DATE)`,
-    sound: (cell) => {
-      const cast = `TRY_CAST(${cell} AS DATE)`
-      // “infinity” and years before Christ read back as they are written, too.
-      return `CASE WHEN ${cast}::VARCHAR = ${cell} THEN length(${cell}) = 10 ELSE ${empty(cell)} END`
-    },
+    // “infinity” and years before Christ read back as they are written, too.
+    sound: (cell, value) => `CASE WHEN ${value}::VARCHAR = ${cell} THEN length(${cell}) = 10 ELSE ${empty(cell)} END`,
   },
   datetime: {
     sqlType: 'TIMESTAMP',
     about: 'a time with its zone (YYYY-MM-DDThh:mm:ssZ)',
     value: (cell) => `(TRY_CAST(${cell} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')`,
-    sound: (cell) =>
+    sound: (cell, value) =>
       matching(
         '[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?(Z|[+-][0-9]{2}(:?[0-9]{2})?)',
         cell,
-        `TRY_CAST(${cell} AS TIMESTAMPTZ)`,
+        value,
       ),
   },
 }
@@ -88,7 +81,7 @@ function decimal(type: string): TypeSql {
     sqlType,
     about: `a decimal number of at most ${precision - scale} digits before and ${scale} behind the point`,
     value: (cell) => `TRY_CAST(${cell} AS ${sqlType})`,
-    sound: (cell) => matching(`[+-]?[0-9]+${fraction}`, cell, `TRY_CAST(${cell} AS ${sqlType})`),
+    sound: (cell, value) => matching(`[+-]?[0-9]+${fraction}`, cell, value),
   }
 }
 
