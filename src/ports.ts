@@ -122,7 +122,10 @@ export interface Queue extends AsyncDisposable {
 
 // -------------------------------------------------------------------------------------------------- the work
 
-/** What an engine is given, as `job.json` in a folder of its own. Paths are absolute. */
+/** Where an engine finds its job, in the folder it is given. */
+export const jobFile = 'job.json'
+
+/** What an engine is given, in a folder of its own. Paths are absolute. */
 export interface Job {
   readonly pipeline: Pipeline
   readonly params: Params
@@ -142,7 +145,7 @@ export interface JobInput {
   readonly sha256: string | null
 }
 
-/** What an engine leaves, as `report.json` beside the files it names. Paths are relative to the folder. */
+/** What an engine gives back, beside the files it names. Paths are relative to the folder. */
 export interface Report {
   readonly inputs: Readonly<Record<string, InputBalance>>
   readonly outputs: readonly ProducedFile[]

@@ -69,7 +69,10 @@ function addRun(program: Command, run: Run): void {
     .action((pipeline: string, files: string[], options: { output?: string; param: GivenParams }) =>
       run(async (context) => {
         const args = { pipeline, files, output: options.output, params: options.param }
-        return (await import('./run.ts')).run(args, context)
+        // The child starts while the rest is loaded, which takes about as long.
+        const { openSupervisor } = await import('../work/supervisor.ts')
+        await using engine = openSupervisor(context.config, context.log)
+        return await (await import('./run.ts')).run(args, engine, context)
       }),
     )
   examples(command, [

@@ -7,8 +7,8 @@ import { loadPipelines, pipelineFolders } from '../pipeline/load.ts'
 import { assignInputs } from '../pipeline/match.ts'
 import { checkParams } from '../pipeline/params.ts'
 import { readRejects } from '../pipeline/rejects.ts'
+import type { Engine } from '../ports.ts'
 import { type LocalRun, runLocally } from '../work/local.ts'
-import { openSupervisor } from '../work/supervisor.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
 import { createMeter, phases, quantity } from './progress.ts'
 import { rejectsTable, shownRejects } from './rejects.ts'
@@ -23,8 +23,8 @@ export interface RunArgs {
 }
 
 /** Runs a pipeline over local files: the same child as in the service, and no service. */
-export async function run(args: RunArgs, context: Context): Promise<ExitCode> {
-  const { config, signal, stderr, log } = context
+export async function run(args: RunArgs, engine: Engine, context: Context): Promise<ExitCode> {
+  const { config, signal, stderr } = context
   const { pipeline } = (await loadPipelines(pipelineFolders(config.PIPELINES))).get(args.pipeline)
   const params = checkParams(pipeline, args.params)
   const inputs = assignInputs(
@@ -40,7 +40,6 @@ export async function run(args: RunArgs, context: Context): Promise<ExitCode> {
   }
   if (args.output !== undefined) await makeFolder(args.output)
 
-  await using engine = openSupervisor(config, log)
   const meter = createMeter(stderr)
   const onProgress = (progress: Progress) => meter.show(phases[progress.phase], progress)
   const job = { pipeline, params, inputs, now: Date.now(), memory: config.TASK_MEMORY / 2, threads: config.THREADS }

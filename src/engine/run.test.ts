@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { ColumnType, Pipeline } from '../model.ts'
-import type { Job, Report } from '../ports.ts'
-import { jobFile, runJob } from './run.ts'
+import { type Job, type Report, jobFile } from '../ports.ts'
+import { runJob } from './run.ts'
 
 const nothing: Pipeline = { name: 'test', about: '', params: {}, rejects: 'fail', inputs: { file: {} }, outputs: {} }
 

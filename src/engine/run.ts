@@ -11,7 +11,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../errors.ts'
 import { type InputBalance, type OutputFormat, taskError, type TaskError } from '../model.ts'
-import type { Job, ProducedFile, Report, RunOptions } from '../ports.ts'
+import { type Job, type ProducedFile, type Report, type RunOptions, jobFile } from '../ports.ts'
 import { countFaulty, tellFaults, verdictOf } from './check.ts'
 import { Database, SqlError } from './duckdb.ts'
 import { flatPath, type InputFile, Inputs } from './inputs.ts'
@@ -20,8 +20,6 @@ import { Rejects } from './rejects.ts'
 import { guardSql, soundSql } from './relation.ts'
 import { createInputViews, createReservedRelations, setParams } from './relations.ts'
 
-/** What a job folder holds beside its inputs. */
-export const jobFile = 'job.json'
 const rejectsFile = 'out/rejects.csv'
 
 interface Run {

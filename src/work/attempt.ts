@@ -1,7 +1,6 @@
 /** One attempt at a claimed task: fetch, run, deliver, finish. Every write carries the attempt's number. */
 import { mkdir, open, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { jobFile } from '../engine/run.ts'
 import { AppError, asAppError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import {
@@ -15,7 +14,19 @@ import {
   type TaskState,
 } from '../model.ts'
 import { parsePipeline } from '../pipeline/parse.ts'
-import type { Blobs, Catalog, Delivery, Engine, Job, JobInput, Report, RunOptions, Sink, Verdict } from '../ports.ts'
+import {
+  type Blobs,
+  type Catalog,
+  type Delivery,
+  type Engine,
+  type Job,
+  type JobInput,
+  type Report,
+  type RunOptions,
+  type Sink,
+  type Verdict,
+  jobFile,
+} from '../ports.ts'
 import { startHeart } from './heart.ts'
 import { afterError, type RetryPolicy } from './retry.ts'
 

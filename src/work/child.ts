@@ -1,4 +1,5 @@
 /** The child process: takes one job folder after another from its parent, and dies with it. */
+import { flushCompileCache } from 'node:module'
 import { inspect } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { runJob } from '../engine/run.ts'
@@ -37,3 +38,5 @@ async function work({ folder }: Order): Promise<void> {
 new Worker(new URL('lifeline.ts', import.meta.url)).unref()
 process.on('message', (order: Order) => void work(order))
 process.on('disconnect', () => process.exit())
+// Now, because a child is ended without a chance to do it then.
+flushCompileCache()

@@ -2,10 +2,9 @@
 import { mkdir, mkdtemp, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { jobFile } from '../engine/run.ts'
 import { AppError, errnoOf } from '../errors.ts'
 import type { Params, Pipeline } from '../model.ts'
-import type { Engine, Job, Report, RunOptions } from '../ports.ts'
+import { type Engine, type Job, type Report, type RunOptions, jobFile } from '../ports.ts'
 
 export interface LocalJob extends RunOptions {
   readonly pipeline: Pipeline

@@ -1,6 +1,7 @@
 /** The engine in a child process: it may crash, hang or eat memory, and the service stays up. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { getCompileCacheDir } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
@@ -66,11 +67,12 @@ class Child {
 
   constructor(options: SupervisorOptions) {
     this.#options = options
+    const cache = getCompileCacheDir()
     const script = fileURLToPath(new URL('child.ts', import.meta.url))
     // JavaScript in it only passes records through: a small heap, so that the memory is the engine's.
     this.#process = spawn(process.execPath, ['--max-old-space-size=192', script], {
       // It knows no secret: not even the environment.
-      env: { TZ: 'UTC' },
+      env: { TZ: 'UTC', ...(cache !== undefined && { NODE_COMPILE_CACHE: cache }) },
       // The fourth is the lifeline: see lifeline.ts.
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'ipc'],
       // Out of the terminal's reach: Ctrl-C is for the parent, which lets a running task finish.
