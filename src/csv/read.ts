@@ -54,7 +54,7 @@ export async function readFlat(path: string, flat: string, facts: Facts, options
 /** The first line of a file that is known to have no quotes. */
 async function readHeader(path: string, facts: Facts): Promise<string[]> {
   await using file = await open(path, 'r')
-  const start = Buffer.alloc(Math.min(facts.bytes, 2 << 20))
+  const start = Buffer.alloc(Math.min(facts.bytes, longestLine))
   await file.read(start, 0, start.length, 0)
   const end = start.indexOf('\n')
   const line = start

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
-import { scan } from './scan.ts'
+import { blockBytes, longestLine, scan } from './scan.ts'
 
 let folder = ''
 before(async () => {
@@ -51,7 +51,7 @@ test('counts what plain code counts, for any bytes', async () => {
 })
 
 test('sees lines, characters and blank lines across the seam of two blocks', async () => {
-  const seam = 4 << 20
+  const seam = blockBytes
   for (const [middle, expected] of [
     ['é', { notUtf8: -1, blankLine: false }],
     ['𝄞', { notUtf8: -1, blankLine: false }],
@@ -69,15 +69,19 @@ test('sees lines, characters and blank lines across the seam of two blocks', asy
 })
 
 test('finds the first byte that is not UTF-8, also at a seam and at the end', async () => {
-  for (const at of [0, 5, (4 << 20) - 1, 4 << 20, (4 << 20) + 9]) {
-    const bytes = Buffer.alloc((4 << 20) + 10, 'a\n')
+  for (const at of [0, 5, blockBytes - 1, blockBytes, blockBytes + 9]) {
+    const bytes = Buffer.alloc(blockBytes + 10, 'a\n')
     bytes[at] = 0xe9
     assert.equal((await factsOf(bytes)).notUtf8, at, `at ${at}`)
   }
   assert.equal((await factsOf(Buffer.from([0x61, 0xe2, 0x82]))).notUtf8, 1)
 })
 
-test('knows a line that is too long to be handed on', async () => {
-  assert.equal((await factsOf(`${'x'.repeat(3 << 20)}\n`)).longLine, true)
+test('knows a line that is too long to be handed on, wherever it stands', async () => {
+  const long = 'x'.repeat(longestLine)
+  for (const before of ['', 'a\n', `${'b'.repeat(blockBytes - 1)}\n`, `${'c'.repeat(blockBytes - 3)}\n`]) {
+    assert.equal((await factsOf(`${before}${long.slice(1)}\n`)).longLine, false)
+    for (const end of ['', '\n', '\na']) assert.equal((await factsOf(`${before}${long}y${end}`)).longLine, true)
+  }
   assert.equal((await factsOf(`${'x'.repeat(1000)}\n`.repeat(4000))).longLine, false)
 })

@@ -9,10 +9,12 @@ import { open } from 'node:fs/promises'
 const LF = 0x0a
 const CR = 0x0d
 const QUOTE = 0x22
-const mebi = 1 << 20
 
-/** No line of a file without a `longLine` is longer: two blocks of which each holds a line end. */
-export const longestLine = 2 * mebi
+/** Small enough to stay in a core's cache for all the looks at it. */
+export const blockBytes = 256 << 10
+
+/** Bytes a line may have, its end included. */
+export const longestLine = 1 << 20
 
 export interface Facts {
   readonly bytes: number
@@ -29,7 +31,7 @@ export interface Facts {
   readonly blankLine: boolean
   /** The one line ending the whole file keeps to; undefined when it mixes them or has bare CRs. */
   readonly lineEnd: '\n' | '\r\n' | undefined
-  /** A MiB without a line end. */
+  /** Some line has more bytes than `longestLine`. */
   readonly longLine: boolean
 }
 
@@ -42,11 +44,11 @@ export interface ScanOptions {
 export async function scan(path: string, { hash, signal, onProgress }: ScanOptions): Promise<Facts> {
   await using file = await open(path, 'r')
   const digest = hash ? createHash('sha256') : undefined
-  const block = Buffer.from(new ArrayBuffer(4 * mebi))
+  const block = Buffer.from(new ArrayBuffer(blockBytes))
   const lines = new LineCounter()
   const text = new Utf8Check()
   let start = Buffer.alloc(0)
-  let [bytes, quote, nul, longLine] = [0, -1, -1, false]
+  let [bytes, quote, nul, lineStart, longLine] = [0, -1, -1, 0, false]
   for (;;) {
     signal.throwIfAborted()
     const length = await fill(file, block)

@@ -33,7 +33,8 @@ export function scanSql({ layout, path, header, lineEnd, longest }: Reading): st
     auto_detect: 'false',
     null_padding: String(layout === 'plain'),
     nullstr: 'chr(1)',
-    max_line_size: String(Math.max(longest, 2 << 20)),
+    // DuckDB's default or more: its buffers grow with it, and below it they would be small.
+    max_line_size: String(Math.max(longest, 2_000_000)),
     hive_partitioning: 'false',
     columns: `{${names.map((name) => `'${name}': '${isNumber(name) ? 'BIGINT' : 'VARCHAR'}'`).join(', ')}}`,
   }
