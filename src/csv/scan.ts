@@ -60,8 +60,10 @@ export async function scan(path: string, { hash, signal, onProgress }: ScanOptio
     if (nul < 0 && chunk.includes(0)) nul = bytes + chunk.indexOf(0)
     text.add(chunk)
     lines.add(chunk)
-    for (let at = 0; at + mebi <= length && !longLine; at += mebi)
-      longLine = !chunk.subarray(at, at + mebi).includes(LF)
+    // Lines within a block are short enough: only the one that reaches into it can be too long.
+    const lineEnd = chunk.indexOf(LF)
+    longLine ||= bytes + (lineEnd < 0 ? length : lineEnd + 1) - lineStart > longestLine
+    if (lineEnd >= 0) lineStart = bytes + chunk.lastIndexOf(LF) + 1
     bytes += length
     onProgress(bytes)
   }
