@@ -14,7 +14,7 @@ const ground = ['errors', 'model', 'log', 'ids', 'nearest']
 /** What each room may import besides itself and the ground. A room is a folder of src/, or a file at its top. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   main: ['cli', 'config'],
-  cli: ['app', 'config', 'http', 'work', 'engine', 'pipeline', 'auth', 'catalog'],
+  cli: ['app', 'config', 'http', 'work', 'engine', 'pipeline', 'auth', 'catalog', 'ports'],
   app: ['http', 'ingest', 'work', 'catalog', 'blobs', 'queue', 'sinks', 'pipeline', 'ports', 'config'],
   http: ['ingest', 'pipeline', 'auth', 'ports'],
   ingest: ['pipeline', 'auth', 'ports'],

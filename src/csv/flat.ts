@@ -10,13 +10,15 @@ export const flatDelimiter = '\u001f'
 /** What stands before the cells on each line. */
 export const flatColumns = ['line', 'byte_offset', 'byte_length', 'record'] as const
 
+export const escapeMark = '\u001b'
+
 const escapes = [
   ['\n', '\u001b1'],
   ['\r', '\u001b2'],
   [flatDelimiter, '\u001b3'],
   ['\u0001', '\u001b4'],
   // Last when reading back, first when writing: the escape mark itself.
-  ['\u001b', '\u001b0'],
+  [escapeMark, '\u001b0'],
 ] as const
 
 const special = new RegExp(`[${escapes.map(([plain]) => plain).join('')}]`, 'g')

@@ -36,10 +36,15 @@ export class Position {
 
   /** What follows the last record is line ends and nothing else: each is a blank line. */
   async blankTail(path: string): Promise<number> {
-    let tail = ''
-    for await (const chunk of createReadStream(path, { start: this.byteOffset, encoding: 'latin1' })) tail += chunk
-    if (this.#afterCr && tail.startsWith('\n')) tail = tail.slice(1)
-    return countLineEnds(tail)
+    let lines = 0
+    let afterCr = this.#afterCr
+    for await (const chunk of createReadStream(path, { start: this.byteOffset, encoding: 'latin1' })) {
+      const text = String(chunk)
+      // The LF of a CRLF that lies on the seam is no line of its own.
+      lines += countLineEnds(text) - (afterCr && text.startsWith('\n') ? 1 : 0)
+      afterCr = text.endsWith('\r')
+    }
+    return lines
   }
 }
 

@@ -30,16 +30,18 @@ export async function examine(path: string, options: Omit<ReadOptions, 'onFault'
 }
 
 /**
- * A provably simple file is read where it stands: no quote, no NUL, valid UTF-8, one kind of line ending, no blank
- * line, no endless line. Its records are its lines, whoever counts. Undefined when the file is not.
+ * A provably simple file is read where it stands: no quote, no NUL, no U+0001, valid UTF-8, one kind of line ending, no
+ * blank line, no endless line. Its records are its lines, whoever counts. Undefined when the file is not.
  */
 export async function readPlain(path: string, facts: Facts): Promise<Reading | undefined> {
-  const { lineEnd, quote, blankLine, longLine } = facts
-  if (lineEnd === undefined || quote >= 0 || blankLine || longLine) return undefined
+  const { lineEnd, quote, soh, blankLine, longLine } = facts
+  if (lineEnd === undefined || quote >= 0 || soh || blankLine || longLine) return undefined
   const header = await readHeader(path, facts)
+  // A mark and nothing else: for the strict way, which knows what to say.
+  if (header.length === 1 && header[0] === '') return undefined
   const records = facts.lines - 1
   const warnings = warningsFor(header, records)
-  const counts = { records, rejected: 0, blankLines: 0, longest: longestLine }
+  const counts = { records, rejected: 0, blankLines: 0, escaped: false, longest: longestLine }
   return { layout: 'plain', path, header, lineEnd, ...counts, facts, warnings }
 }
 

@@ -37,6 +37,8 @@ export interface Reading {
   readonly records: number
   readonly rejected: number
   readonly blankLines: number
+  /** Whether some cell of a flat copy is written with escapes. */
+  readonly escaped: boolean
   /** No line of the file at `path` has more bytes. */
   readonly longest: number
   readonly facts: Facts

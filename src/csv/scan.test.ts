@@ -79,9 +79,9 @@ test('finds the first byte that is not UTF-8, also at a seam and at the end', as
 
 test('knows a line that is too long to be handed on, wherever it stands', async () => {
   const long = 'x'.repeat(longestLine)
-  for (const before of ['', 'a\n', `${'b'.repeat(blockBytes - 1)}\n`, `${'c'.repeat(blockBytes - 3)}\n`]) {
-    assert.equal((await factsOf(`${before}${long.slice(1)}\n`)).longLine, false)
-    for (const end of ['', '\n', '\na']) assert.equal((await factsOf(`${before}${long}y${end}`)).longLine, true)
+  for (const above of ['', 'a\n', `${'b'.repeat(blockBytes - 1)}\n`, `${'c'.repeat(blockBytes - 3)}\n`]) {
+    assert.equal((await factsOf(`${above}${long.slice(1)}\n`)).longLine, false)
+    for (const end of ['', '\n', '\na']) assert.equal((await factsOf(`${above}${long}y${end}`)).longLine, true)
   }
   assert.equal((await factsOf(`${'x'.repeat(1000)}\n`.repeat(4000))).longLine, false)
 })

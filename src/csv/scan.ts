@@ -25,6 +25,8 @@ export interface Facts {
   /** 0-based offsets of the first of each; -1 where there is none. */
   readonly quote: number
   readonly nul: number
+  /** U+0001, which stands for a missing cell when DuckDB reads a plain file. */
+  readonly soh: boolean
   readonly notUtf8: number
   /** Physical lines, a last one without a line end included. */
   readonly lines: number
@@ -48,7 +50,7 @@ export async function scan(path: string, { hash, signal, onProgress }: ScanOptio
   const lines = new LineCounter()
   const text = new Utf8Check()
   let start = Buffer.alloc(0)
-  let [bytes, quote, nul, lineStart, longLine] = [0, -1, -1, 0, false]
+  let [bytes, quote, nul, lineStart, soh, longLine] = [0, -1, -1, 0, false, false]
   for (;;) {
     signal.throwIfAborted()
     const length = await fill(file, block)
@@ -58,6 +60,7 @@ export async function scan(path: string, { hash, signal, onProgress }: ScanOptio
     if (bytes === 0) start = Buffer.from(chunk.subarray(0, 64))
     if (quote < 0 && chunk.includes(QUOTE)) quote = bytes + chunk.indexOf(QUOTE)
     if (nul < 0 && chunk.includes(0)) nul = bytes + chunk.indexOf(0)
+    soh ||= chunk.includes(1)
     text.add(chunk)
     lines.add(chunk)
     // Lines within a block are short enough: only the one that reaches into it can be too long.
@@ -68,7 +71,7 @@ export async function scan(path: string, { hash, signal, onProgress }: ScanOptio
     onProgress(bytes)
   }
   const sha256 = digest?.digest('hex') ?? null
-  return { bytes, sha256, start, quote, nul, notUtf8: text.end(), longLine, ...lines.end() }
+  return { bytes, sha256, start, quote, nul, soh, notUtf8: text.end(), longLine, ...lines.end() }
 }
 
 /** Reads until the block is full or the file ends, so that blocks stay aligned whatever a read returns. */

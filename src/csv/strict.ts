@@ -9,7 +9,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type CsvError, type Info, parse } from 'csv-parse'
 import { AppError } from '../errors.ts'
-import { escapeCell, flatDelimiter } from './flat.ts'
+import { escapeCell, escapeMark, flatDelimiter } from './flat.ts'
 import { countLineEnds, Position, trimEnd } from './position.ts'
 import type { Fault, ReadOptions } from './reading.ts'
 
@@ -18,6 +18,7 @@ export interface StrictReading {
   readonly records: number
   readonly rejected: number
   readonly blankLines: number
+  readonly escaped: boolean
   /** Bytes of the longest line of the flat copy, at most. */
   readonly longest: number
 }
@@ -39,7 +40,7 @@ export async function readStrict(
   options: ReadOptions & { mark: boolean },
 ): Promise<StrictReading> {
   const position = new Position(options.mark ? 3 : 0)
-  const state = { header: undefined as string[] | undefined, records: 0, rejected: 0, longest: 0 }
+  const state = { header: undefined as string[] | undefined, records: 0, rejected: 0, escaped: false, longest: 0 }
   let broken: CsvError | undefined
   const parser = parse({
     bom: true,
@@ -84,6 +85,7 @@ export async function readStrict(
       const lead = [place.line, place.byteOffset, place.byteLength, state.records].join(flatDelimiter)
       const line = `${lead}${flatDelimiter}${record.map(escapeCell).join(flatDelimiter)}\n`
       // At most three bytes of UTF-8 for each unit of a string.
+      state.escaped ||= line.includes(escapeMark)
       state.longest = Math.max(state.longest, line.length * 3)
       block += line
       if (block.length < 1 << 18) continue
@@ -107,6 +109,7 @@ export async function readStrict(
     records: state.records,
     rejected: state.rejected,
     blankLines: position.blankLines + (await position.blankTail(path)),
+    escaped: state.escaped,
     longest: state.longest,
   }
 }
@@ -130,7 +133,7 @@ const explanations: Readonly<Record<string, string>> = {
     'there is text right behind a closing quote; a quote inside a quoted value must be doubled',
   INVALID_OPENING_QUOTE:
     'there is a quote inside a value that is not quoted; quote the whole value and double the quote',
-  CSV_MAX_RECORD_SIZE: `the record is longer than ${longestRecord >> 20} MiB: a quote is probably never closed`,
+  CSV_MAX_RECORD_SIZE: `the record is longer than ${longestRecord >> 20} MiB, which is the most; perhaps a quote is never closed`,
 }
 
 /** Tells the one reject that ends the reading, and makes the error that goes with it. */

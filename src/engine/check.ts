@@ -55,24 +55,22 @@ export async function tellFaults(
      FROM ${valuesSql(source)} WHERE NOT (${soundSql(source)})`,
   )
   const names = columns.toSorted((a, b) => a.position - b.position).map(({ name }) => name)
+  const faulty = { input: source.input, file: source.file, name: source.name, path: original, columns: names }
   for await (const [line, byteOffset, byteLength, record, faults, texts] of rows) {
     const values = items(texts).map(String)
     for (const index of items(faults)) {
       const column = typed[Number(index)]
       if (column === undefined) continue
-      await rejects.add(
-        { input: source.input, file: source.file, path: original, names },
-        {
-          line: Number(line),
-          byteOffset: Number(byteOffset),
-          byteLength: Number(byteLength),
-          record: Number(record),
-          column: column.name,
-          code: 'type-error',
-          message: `“${shorten(values[column.position] ?? '')}” is not ${typeSql(column.type).about}`,
-          cells: values,
-        },
-      )
+      await rejects.add(faulty, {
+        line: Number(line),
+        byteOffset: Number(byteOffset),
+        byteLength: Number(byteLength),
+        record: Number(record),
+        column: column.name,
+        code: 'type-error',
+        message: `“${shorten(values[column.position] ?? '')}” is not ${typeSql(column.type).about}`,
+        cells: values,
+      })
     }
   }
 }
@@ -89,21 +87,22 @@ function shorten(text: string): string {
 export function verdictOf(
   { rejects: policy }: Pick<Pipeline, 'rejects'>,
   balances: Readonly<Record<string, InputBalance>>,
-  files: ReadonlyMap<number, string>,
   rejects: Rejects,
 ): TaskError | null {
   const over = Object.entries(balances).find(([, balance]) => !allows(policy, balance))
   if (over === undefined) return null
   const [input, { records, rejected }] = over
-  const first = rejects.first
-  const where = first === undefined ? input : `${files.get(first.file) ?? first.input} line ${first.line}`
-  const column = typeof first?.column === 'string' ? `, column “${first.column}”` : ''
+  const first = rejects.firstOf(input)
+  if (first === undefined) throw new Error(`input ${input} has ${rejected} rejects, none of which was told`)
+  const { line, column, message } = first.fault
+  const file = first.source.name
   return {
     code: 'rejected',
     message:
-      `${where}${column}: ${first?.message}. ${rejected} of ${records} records ${rejected === 1 ? 'is' : 'are'} rejected; ` +
-      'nothing was delivered. The list of rejects names every one.',
-    details: { input, line: first?.line, column: first?.column, records, rejected },
+      `${file} line ${line}${column === null ? '' : `, column “${column}”`}: ${message}. ` +
+      `${rejected} of ${records} records ${rejected === 1 ? 'is' : 'are'} rejected; nothing was delivered. ` +
+      'The list of rejects names every one.',
+    details: { input, file, line, column, records, rejected },
   }
 }
 
@@ -111,5 +110,6 @@ export function verdictOf(
 function allows(policy: RejectPolicy, { records, rejected }: InputBalance): boolean {
   if (policy === 'keep') return true
   if (policy === 'fail') return rejected === 0
-  return rejected <= (policy.max < 1 ? policy.max * records : policy.max)
+  // Divided, not multiplied: 29 of 100 is exactly the share that 0.29 means.
+  return policy.max < 1 ? rejected === 0 || rejected / records <= policy.max : rejected <= policy.max
 }

@@ -9,6 +9,8 @@ export interface DatabaseOptions {
   /** The only files that may be read, and the only folder that may be written to. */
   readonly readable: readonly string[]
   readonly writable: string
+  /** Where the plan of each statement is left, with what was counted as it ran; undefined for nowhere. */
+  readonly plan?: string
   readonly signal: AbortSignal
 }
 
@@ -26,7 +28,8 @@ export class Database implements Disposable {
     signal.addEventListener('abort', this.#interrupt)
   }
 
-  static async open({ memory, threads, spill, readable, writable, signal }: DatabaseOptions): Promise<Database> {
+  static async open(options: DatabaseOptions): Promise<Database> {
+    const { memory, threads, spill, readable, writable, plan, signal } = options
     const instance = await DuckDBInstance.create(':memory:', {
       memory_limit: `${Math.floor(memory / 1000)}KB`,
       ...(threads > 0 && { threads: String(threads) }),
@@ -38,6 +41,7 @@ export class Database implements Disposable {
       `TimeZone = 'UTC'`,
       'enable_progress_bar_print = false',
       'enable_progress_bar = true',
+      ...(plan === undefined ? [] : [`enable_profiling = 'json'`, `profiling_output = ${quoteText(plan)}`]),
       `allowed_paths = [${readable.map(quoteText).join(', ')}]`,
       `allowed_directories = [${quoteText(`${writable}/`)}]`,
       'enable_external_access = false',

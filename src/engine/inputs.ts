@@ -18,6 +18,9 @@ export interface InputFile extends Source {
   readonly warnings: readonly Warning[]
 }
 
+/** Beyond, DuckDB takes minutes over a single row. */
+const mostColumns = 4096
+
 /** Where the flat copy of a job's nth file goes. */
 export function flatPath(folder: string, file: number): string {
   return join(folder, 'flat', String(file))
@@ -56,7 +59,7 @@ export class Inputs {
       )
       const plain = await readPlain(input.path, facts)
       const reading = plain ?? (await this.#readFlat(file, input, facts))
-      files.push(open(file, input, spec, reading))
+      files.push(this.#open(file, input, spec, reading))
       this.#read += facts.bytes
     }
     return files
@@ -68,7 +71,19 @@ export class Inputs {
     if (input === undefined) throw new RangeError(`there is no file ${file}`)
     this.#read = 0
     this.#total = reading.facts.bytes
-    return open(file, input, spec, await this.#readFlat(file, input, reading.facts))
+    return this.#open(file, input, spec, await this.#readFlat(file, input, reading.facts))
+  }
+
+  #open(file: number, { input, name, path }: JobInput, spec: InputSpec, reading: Reading): InputFile {
+    if (reading.header.length > mostColumns) {
+      const what = `${name} line 1: the header has ${reading.header.length} columns; ${mostColumns} are the most.`
+      throw new AppError('unprocessable', what, { details: { file: name, line: 1 } })
+    }
+    // Columns that the first file made known for the others go by the names they were given here.
+    const byGivenName = this.#job.pipeline.inputs[input]?.columns === undefined && spec.columns !== undefined
+    const labels = byGivenName ? nameColumns(reading.header).columns.map((column) => column.name) : reading.header
+    const { columns, warnings } = matchColumns(spec, labels, name)
+    return { input, file, name, original: path, spec, reading, columns, warnings: [...reading.warnings, ...warnings] }
   }
 
   async #examine(input: JobInput): Promise<Facts> {
@@ -82,12 +97,12 @@ export class Inputs {
   }
 
   async #readFlat(file: number, input: JobInput, facts: Facts): Promise<Reading> {
-    let names: string[] | undefined
+    let columns: string[] | undefined
     return readFlat(input.path, flatPath(this.#folder, file), facts, {
       ...this.#reading(input),
       onFault: async (fault, header) => {
-        names ??= nameColumns(header).columns.map(({ name }) => name)
-        await this.#rejects.add({ input: input.input, file, path: input.path, names }, fault)
+        columns ??= nameColumns(header).columns.map((column) => column.name)
+        await this.#rejects.add({ input: input.input, file, name: input.name, path: input.path, columns }, fault)
       },
     })
   }
@@ -103,12 +118,8 @@ export class Inputs {
   }
 }
 
+/** An input that declares no columns is held to those of its first file, under the names they have here. */
 function specFor(spec: InputSpec, first: InputFile | undefined): InputSpec {
   if (spec.columns !== undefined || first === undefined) return spec
   return { ...spec, columns: Object.fromEntries(first.columns.map(({ name }) => [name, 'string'])) }
-}
-
-function open(file: number, { input, name, path }: JobInput, spec: InputSpec, reading: Reading): InputFile {
-  const { columns, warnings } = matchColumns(spec, reading.header, name)
-  return { input, file, name, original: path, spec, reading, columns, warnings: [...reading.warnings, ...warnings] }
 }

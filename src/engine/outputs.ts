@@ -1,19 +1,22 @@
 /** From a pipeline's SELECT to a file. */
+import { readFile } from 'node:fs/promises'
 import { DuckDBTypeId, StatementType } from '@duckdb/node-api'
 import { AppError } from '../errors.ts'
 import type { OutputSpec } from '../model.ts'
-import { type Database, quoteText, SqlError } from './duckdb.ts'
+import { type Database, quoteName, quoteText, SqlError } from './duckdb.ts'
 
 /**
  * The COPY that writes an output.
  * @throws {AppError} unprocessable, when the SQL is anything but one SELECT that DuckDB can plan.
  */
 export async function copySql(database: Database, name: string, spec: OutputSpec, path: string): Promise<string> {
-  const sql = spec.sql.trim().replace(/;$/, '')
+  // Behind the semicolon there can only be more semicolons and comments, or it would be more than one statement.
+  const sql = spec.sql.replace(/;(\s|;|--[^\n]*(\n|$))*$/, '')
   const columns = await selectColumns(database, name, sql)
+  refuseTwins(name, columns)
   switch (spec.format) {
     case 'csv':
-      return `COPY (${sql}\n) TO ${quoteText(path)} (FORMAT csv, HEADER true)`
+      return `COPY (${csvSql(sql, columns)}\n) TO ${quoteText(path)} (FORMAT csv, HEADER true)`
     case 'parquet':
       return `COPY (${sql}\n) TO ${quoteText(path)} (FORMAT parquet, COMPRESSION zstd)`
     case 'ndjson':
@@ -25,6 +28,25 @@ export async function copySql(database: Database, name: string, spec: OutputSpec
 interface ResultColumn {
   readonly name: string
   readonly type: DuckDBTypeId
+}
+
+/** CSV would number them and JSON lose one: in every format, a column has a name of its own. */
+function refuseTwins(output: string, columns: readonly ResultColumn[]): void {
+  const twin = columns.find(({ name }, i) => columns.findIndex((other) => other.name === name) !== i)
+  if (twin === undefined) return
+  throw new AppError(
+    'unprocessable',
+    `Output “${output}” has two columns named “${twin.name}”. Give one another name with AS.`,
+    {
+      details: { output, column: twin.name },
+    },
+  )
+}
+
+/** A null alone on its line would be a blank line, which is no record: there, and only there, it is written as "". */
+function csvSql(sql: string, [column, ...others]: readonly ResultColumn[]): string {
+  if (column === undefined || others.length > 0) return sql
+  return `SELECT coalesce(v::VARCHAR, '') AS ${quoteName(column.name)} FROM (${sql}\n) AS output(v)`
 }
 
 /** What the SELECT gives back. */
@@ -57,7 +79,10 @@ const wholeNumbers: ReadonlySet<DuckDBTypeId> = new Set([
   DuckDBTypeId.UBIGINT,
   DuckDBTypeId.HUGEINT,
   DuckDBTypeId.UHUGEINT,
+  DuckDBTypeId.BIGNUM,
 ])
+
+const fractions: ReadonlySet<DuckDBTypeId> = new Set([DuckDBTypeId.DOUBLE, DuckDBTypeId.FLOAT])
 
 /**
  * One JSON object a line, as text of our own: JSON readers keep numbers as doubles, so an integer beyond 2^53 becomes a
@@ -74,9 +99,12 @@ function ndjsonSql(sql: string, columns: readonly ResultColumn[]): string {
 
 function jsonText(value: string, type: DuckDBTypeId): string {
   const most = 2 ** 53 - 1
-  if (type === DuckDBTypeId.DECIMAL) return `${value}::VARCHAR`
-  if (!wholeNumbers.has(type)) return `to_json(${value})::VARCHAR`
-  return `CASE WHEN ${value} BETWEEN -${most} AND ${most} THEN ${value}::VARCHAR ELSE '"' || ${value}::VARCHAR || '"' END`
+  const text = `${value}::VARCHAR`
+  const orText = (holds: string) => `CASE WHEN ${holds} THEN ${text} ELSE '"' || ${text} || '"' END`
+  if (type === DuckDBTypeId.DECIMAL) return text
+  if (wholeNumbers.has(type)) return orText(`TRY_CAST(${value} AS BIGINT) BETWEEN -${most} AND ${most}`)
+  // JSON has no word for infinity, nor for what is not a number.
+  return fractions.has(type) ? orText(`isfinite(${value})`) : `to_json(${value})::VARCHAR`
 }
 
 /** Writes the output; says how many rows it has. */
@@ -99,21 +127,22 @@ interface Operator {
 /**
  * Writes the output and says what the plan, as executed, has counted: the rows written, and for each mark the rows that
  * a scan has given to the filter with that mark and all of which have passed it; -1 where there is no such filter.
+ * `plan` is where the database leaves its plans.
  */
 export async function writeCounted(
   database: Database,
   copy: string,
+  plan: string,
   marks: readonly string[],
 ): Promise<{ rows: number; passed: readonly number[] }> {
-  const [row] = await database.rows(`EXPLAIN (ANALYZE, FORMAT json) ${copy}`)
-  const operators = [...walk(JSON.parse(String(row?.[1])) as Operator)]
-  const writer = operators.find(({ operator_name: name }) => name?.includes('COPY_TO_FILE'))
+  const [row] = await database.rows(copy)
+  const operators = [...walk(JSON.parse(await readFile(plan, 'utf8')) as Operator)]
   const filters = operators.filter(({ operator_name: name }) => name === 'FILTER')
   const passed = marks.map((mark) => {
     const guards = filters.filter(({ extra_info: info }) => JSON.stringify(info).includes(mark))
     return Math.max(-1, ...guards.map(rowsThrough))
   })
-  return { rows: writer?.children?.[0]?.operator_cardinality ?? Number.NaN, passed }
+  return { rows: Number(row?.[0]), passed }
 }
 
 function rowsThrough(filter: Operator): number {

@@ -1,33 +1,44 @@
 /** The rejects of a run: gathered in DuckDB, where they may spill, and written as one CSV in the order of the files. */
-import { open } from 'node:fs/promises'
 import { type DuckDBAppender, DuckDBMapValue, MAP, VARCHAR } from '@duckdb/node-api'
 import type { Fault } from '../csv/reading.ts'
-import type { Reject } from '../model.ts'
 import { type Database, quoteText } from './duckdb.ts'
+import { RawReader } from './raw.ts'
 
 /** Where a fault was found, for those who only know the record. */
 export interface FaultySource {
   readonly input: string
+  /** 0-based among the job's files. */
   readonly file: number
+  readonly name: string
   /** The original, which byte offsets count in. */
   readonly path: string
   /** The names under which the cells are kept, in the record's order. */
-  readonly names: readonly string[]
+  readonly columns: readonly string[]
 }
+
+/** The first fault of an input, for the message that sums up. */
+export interface FirstFault {
+  readonly source: FaultySource
+  readonly fault: Fault
+}
+
+/** Rows that the appender may hold back; it keeps them in memory that nobody limits. */
+const rowsPerFlush = 10_000
 
 /** The table of all rejects, and the view of it that pipelines see. */
 export async function createRejectsRelation(database: Database): Promise<void> {
   await database.run(`CREATE TABLE "all rejects" (
-    file INTEGER, "order" INTEGER, input VARCHAR, line BIGINT, byte_offset BIGINT, record BIGINT, "column" VARCHAR,
-    code VARCHAR, message VARCHAR, raw VARCHAR, cells MAP(VARCHAR, VARCHAR))`)
-  await database.run(`CREATE VIEW rejects AS SELECT * EXCLUDE (file, "order") FROM "all rejects"`)
+    position INTEGER, "order" INTEGER, input VARCHAR, file VARCHAR, line BIGINT, byte_offset BIGINT, record BIGINT,
+    "column" VARCHAR, code VARCHAR, message VARCHAR, raw VARCHAR, cells MAP(VARCHAR, VARCHAR))`)
+  await database.run(`CREATE VIEW rejects AS SELECT * EXCLUDE (position, "order") FROM "all rejects"`)
 }
 
-export class Rejects implements Disposable {
+export class Rejects implements AsyncDisposable {
   readonly #database: Database
   readonly #appender: DuckDBAppender
+  readonly #raw = new RawReader()
+  readonly #first = new Map<string, FirstFault>()
   #count = 0
-  #first: (Reject & { file: number }) | undefined
 
   private constructor(database: Database, appender: DuckDBAppender) {
     this.#database = database
@@ -44,31 +55,37 @@ export class Rejects implements Disposable {
     return this.#count
   }
 
-  /** The first by place in its file, for the message that sums up. */
-  get first(): (Reject & { file: number }) | undefined {
-    return this.#first
+  /** The first by place in the input's files. */
+  firstOf(input: string): FirstFault | undefined {
+    return this.#first.get(input)
   }
 
-  async add({ input, file, path, names }: FaultySource, fault: Fault): Promise<void> {
-    const reject: Reject = { ...fault, input, raw: await readRaw(path, fault) }
+  async add(source: FaultySource, fault: Fault): Promise<void> {
+    const raw = await this.#raw.read(source.path, fault)
     const row = this.#appender
-    row.appendInteger(file)
+    row.appendInteger(source.file)
     row.appendInteger(this.#count)
-    row.appendVarchar(input)
-    row.appendBigInt(BigInt(reject.line))
-    row.appendBigInt(BigInt(reject.byteOffset))
-    row.appendBigInt(BigInt(reject.record))
-    if (reject.column === null) row.appendNull()
-    else row.appendVarchar(reject.column)
-    for (const text of [reject.code, reject.message, reject.raw]) row.appendVarchar(text)
+    row.appendVarchar(source.input)
+    row.appendVarchar(source.name)
+    for (const number of [fault.line, fault.byteOffset, fault.record]) row.appendBigInt(BigInt(number))
+    if (fault.column === null) row.appendNull()
+    else row.appendVarchar(fault.column)
+    for (const text of [fault.code, fault.message, raw]) row.appendVarchar(text)
     if (fault.cells === null) row.appendNull()
-    else row.appendMap(cellMap(names, fault.cells), MAP(VARCHAR, VARCHAR))
+    else row.appendMap(cellMap(source.columns, fault.cells), MAP(VARCHAR, VARCHAR))
     row.endRow()
     this.#count++
-    const { first } = this
-    if (first === undefined || file < first.file || (file === first.file && reject.line < first.line)) {
-      this.#first = { ...reject, file }
-    }
+    if (this.#count % rowsPerFlush === 0) this.flush()
+    this.#keepFirst(source, fault)
+  }
+
+  #keepFirst(source: FaultySource, fault: Fault): void {
+    const first = this.#first.get(source.input)
+    const isFirst =
+      first === undefined ||
+      source.file < first.source.file ||
+      (source.file === first.source.file && fault.line < first.fault.line)
+    if (isFirst) this.#first.set(source.input, { source, fault })
   }
 
   /** Makes what was added visible to SQL. */
@@ -79,23 +96,18 @@ export class Rejects implements Disposable {
   async write(path: string): Promise<void> {
     this.flush()
     await this.#database.run(
-      `COPY (SELECT * EXCLUDE (file, "order", cells) FROM "all rejects" ORDER BY file, line, "order")
-       TO ${quoteText(path)} (FORMAT csv, HEADER true)`,
+      `COPY (SELECT input, line, byte_offset, record, "column", code, message, raw FROM "all rejects"
+       ORDER BY position, line, "order") TO ${quoteText(path)} (FORMAT csv, HEADER true)`,
     )
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#appender.closeSync()
+    await this.#raw[Symbol.asyncDispose]()
   }
 }
 
-function cellMap(names: readonly string[], cells: readonly string[]): DuckDBMapValue {
-  const kept = names.slice(0, cells.length)
+function cellMap(columns: readonly string[], cells: readonly string[]): DuckDBMapValue {
+  const kept = columns.slice(0, cells.length)
   return new DuckDBMapValue(kept.map((key, i) => ({ key, value: cells[i] ?? '' })))
-}
-
-async function readRaw(path: string, { byteOffset, byteLength }: Fault): Promise<string> {
-  await using file = await open(path, 'r')
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(byteLength), 0, byteLength, byteOffset)
-  return buffer.toString('utf8', 0, bytesRead)
 }

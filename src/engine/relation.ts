@@ -48,7 +48,7 @@ function isNumber(name: string): boolean {
 
 /** The text of a column's cell. */
 export function cellSql(reading: Reading, position: number): string {
-  return reading.layout === 'flat' ? unescapeSql(`c${position}`) : `c${position}`
+  return reading.escaped ? unescapeSql(`c${position}`) : `c${position}`
 }
 
 /**

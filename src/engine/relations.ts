@@ -1,5 +1,5 @@
 /** What the SQL of a pipeline can name: its inputs, and the relations that always exist. */
-import type { InputBalance, Param } from '../model.ts'
+import type { InputBalance } from '../model.ts'
 import type { Job } from '../ports.ts'
 import { type Database, quoteName } from './duckdb.ts'
 import type { InputFile } from './inputs.ts'
@@ -55,15 +55,13 @@ export async function createReservedRelations(
   }
 }
 
+const sqlTypes = { string: 'VARCHAR', integer: 'BIGINT', number: 'DOUBLE', boolean: 'BOOLEAN' } as const
+
 /** Params as DuckDB variables: `getvariable('name')`. Values, never text inside SQL. */
-export async function setParams(database: Database, { params }: Job): Promise<void> {
+export async function setParams(database: Database, { params, pipeline }: Job): Promise<void> {
   for (const [name, value] of Object.entries(params)) {
-    const sql = Array.isArray(value) ? '$1::JSON::VARCHAR[]' : `($1::JSON ->> '$')::${scalarType(value)}`
+    const type = pipeline.params[name]?.type ?? 'string'
+    const sql = type === 'array' ? '$1::JSON::VARCHAR[]' : `($1::JSON ->> '$')::${sqlTypes[type]}`
     await database.run(`SET VARIABLE ${quoteName(name)} = ${sql}`, [JSON.stringify(value)])
   }
-}
-
-function scalarType(value: Param): string {
-  if (typeof value === 'number') return Number.isInteger(value) ? 'BIGINT' : 'DOUBLE'
-  return typeof value === 'boolean' ? 'BOOLEAN' : 'VARCHAR'
 }

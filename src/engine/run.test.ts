@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { ColumnType, Pipeline } from '../model.ts'
+import type { ColumnType, ParamSpec, Pipeline } from '../model.ts'
 import { type Job, type Report, jobFile } from '../ports.ts'
 import { runJob } from './run.ts'
 
@@ -116,7 +116,11 @@ test('a type takes what it means and nothing else', async () => {
       ['0', '-7', '+5', '007', '-0', '9223372036854775807'],
       ['1.5', '1e5', '1_000', ' 1', '0x1F', 'true', '9223372036854775808', '--1', '١'],
     ],
-    ['number', ['1', '-1.50', '.5', '5.', '1e5', '1E-3'], ['1_0', '1,5', 'nan', 'inf', ' 1', '0x1', '1e', '.']],
+    [
+      'number',
+      ['1', '-1.50', '.5', '5.', '1e5', '1E-3'],
+      ['1_0', '1,5', 'nan', 'inf', ' 1', '0x1', '1e', '.', '1e400', '1e-400', '9'.repeat(400)],
+    ],
     ['boolean', ['true', 'FALSE', '1', '0', 'True'], ['yes', 't', '2', 'tRUE', ' true']],
     [
       'date',
@@ -136,7 +140,18 @@ test('a type takes what it means and nothing else', async () => {
     [
       'datetime',
       ['2020-01-02T03:04:05Z', '2020-01-02 03:04:05.123+02:00'],
-      ['2020-01-02T03:04:05', '2020-01-02', 'now', '2020-01-02T25:00:00Z'],
+      [
+        '2020-01-02T03:04:05',
+        '2020-01-02',
+        'now',
+        '2020-01-02T25:00:00Z',
+        '2020-01-02T24:00:00Z',
+        '2020-01-02T03:04:05+99:99',
+        '2020-01-02T03:04:05+14:60',
+        '0001-01-01T00:00:00+10:00',
+        '9999-12-31T23:59:59-10:00',
+        '0000-01-01T00:00:00Z',
+      ],
     ],
     ['decimal(5,2)', ['1.25', '-999.99', '+1', '1.500', '0'], ['1.255', '1000', '1e2', '1,5', '.', 'nan']],
   ]
@@ -228,6 +243,101 @@ test('columns are matched by name: in any order, none missing, none besides, non
   }
 })
 
+test('a cell that means “missing” to DuckDB is a cell like any other', async () => {
+  const inputs = { file: { columns: { k: 'string', d: 'date' } } } as const
+  const { report, files } = await mill(
+    { inputs, rejects: 'keep', outputs: { rows: output('FROM file') } },
+    { 'f.csv': 'k,d\n\u0001,2020-01-01\nb,\u0001\nc,2020-01-01,\u0001\n' },
+  )
+  assert.equal(files['rows'], 'k,d\n\u0001,2020-01-01\n')
+  assert.deepEqual(report.inputs, { file: { records: 3, accepted: 1, rejected: 2, blankLines: 0 } })
+})
+
+test('rows are counted as they are written, however the query is made', async () => {
+  const inputs = { file: { columns: { k: 'string' } } } as const
+  for (const [sql, rows] of [
+    ['WITH t AS (SELECT k, count(*) AS n FROM file GROUP BY k) SELECT x.k, y.n FROM t x JOIN t y USING (k)', 3],
+    ['WITH t AS MATERIALIZED (FROM file) FROM t', 3],
+    ['SELECT x.k FROM file x WHERE EXISTS (SELECT 1 FROM file y WHERE y.k = x.k)', 3],
+    ["SELECT k FROM file WHERE k <> 'a' ORDER BY k LIMIT 1", 1],
+    ['SELECT x.k AS a, y.k AS b FROM file x, file y', 9],
+  ] as const) {
+    const once = await mill({ inputs, outputs: { rows: output(sql) } }, { 'f.csv': 'k\na\nb\nc\n' })
+    const twice = await mill(
+      { inputs, outputs: { rows: output(sql), more: output('FROM file') } },
+      { 'f.csv': 'k\na\nb\nc\n' },
+    )
+    for (const { report, files } of [once, twice]) {
+      assert.equal(report.outputs[0]?.rows, rows, sql)
+      assert.equal((files['rows'] ?? '').split('\n').length - 2, rows, sql)
+    }
+  }
+})
+
+test('the error of several inputs and files names the one that is at fault', async () => {
+  const { report, files } = await mill(
+    {
+      rejects: { max: 1 },
+      inputs: { file: { columns: { n: 'integer' } } },
+      outputs: { rows: output('SELECT file, line FROM rejects') },
+    },
+    { 'one.csv': 'n\n1\n', 'two.csv': 'n\n1\nx\ny\n' },
+  )
+  assert.match(report.error?.message ?? '', /^two\.csv line 3, .* 2 of 4 records/)
+  assert.match(files['rejects'] ?? '', /^file,3,4,2,n,/m)
+})
+
+test('no row is lost on its way into a file', async () => {
+  const inputs = { file: { columns: { n: 'integer' } } } as const
+  const alone = await mill(
+    { inputs, outputs: { rows: output('SELECT n FROM file ORDER BY n DESC') } },
+    { 'f.csv': 'n\n1\n""\n2\n' },
+  )
+  assert.equal(alone.files['rows'], 'n\n2\n1\n""\n')
+  for (const format of ['csv', 'ndjson'] as const) {
+    const twins = await mill(
+      { outputs: { rows: output('SELECT x.k, y.k FROM file x, file y', format) } },
+      { 'f.csv': 'k\n1\n' },
+    )
+    assert.match(twins.report.error?.message ?? '', /two columns named “k”/)
+  }
+})
+
+test('a share of rejects is exactly that share', async () => {
+  const text = `n\n${'x\n'.repeat(29)}${'1\n'.repeat(71)}`
+  for (const [max, succeeds] of [
+    [0.29, true],
+    [0.28, false],
+  ] as const) {
+    const { report } = await mill(
+      { rejects: { max }, inputs: { file: { columns: { n: 'integer' } } }, outputs: { rows: output('FROM file') } },
+      { 'n.csv': text },
+    )
+    assert.equal(report.error === null, succeeds)
+  }
+})
+
+test('very many rejects are told one by one, in bounded memory', async () => {
+  const { report, files } = await mill(
+    { rejects: 'keep', inputs: { file: { columns: { a: 'integer' } } }, outputs: { rows: output('FROM file') } },
+    { 'f.csv': `a\n${'x\n'.repeat(50_000)}` },
+    { memory: 150e6 },
+  )
+  assert.equal(report.rejects?.count, 50_000)
+  assert.match(
+    files['rejects'] ?? '',
+    /\nfile,50001,100000,50000,a,type-error,“x” is not an integer of at most 64 bits,x\n$/,
+  )
+})
+
+test('files with the same headers are united, whatever is wrong with these', async () => {
+  const { files } = await mill(
+    { outputs: { rows: output('FROM file ORDER BY 1') } },
+    { 'one.csv': 'a,a,\n1,2,3\n', 'two.csv': 'a,a,\n4,5,6\n' },
+  )
+  assert.equal(files['rows'], 'a,a_2,column_3\n1,2,3\n4,5,6\n')
+})
+
 test('several files of one input are united by name', async () => {
   const { report, files } = await mill(
     { outputs: { rows: output('SELECT * FROM file ORDER BY a') } },
@@ -250,11 +360,11 @@ test('any header makes usable names, and a warning tells which were made up', as
 })
 
 test('JSON keeps numbers exact', async () => {
-  const sql = `SELECT 9007199254740993 AS big, 9007199254740991 AS safe, 1234567890123456.780::DECIMAL(30,3) AS money, NULL AS none, chr(10) || '"é' AS "te""xt" FROM file`
+  const sql = `SELECT 9007199254740993 AS big, 9007199254740991 AS safe, 1234567890123456.780::DECIMAL(30,3) AS money, NULL AS none, 'inf'::DOUBLE AS inf, 3::UHUGEINT AS small, chr(10) || '"é' AS "te""xt" FROM file`
   const { files } = await mill({ outputs: { rows: output(sql, 'ndjson') } }, { 'f.csv': 'a\n1\n' })
   assert.equal(
     files['rows'],
-    '{"big":"9007199254740993","safe":9007199254740991,"money":1234567890123456.780,"none":null,"te\\"xt":"\\n\\"é"}\n',
+    '{"big":"9007199254740993","safe":9007199254740991,"money":1234567890123456.780,"none":null,"inf":"inf","small":3,"te\\"xt":"\\n\\"é"}\n',
   )
 })
 
@@ -279,7 +389,10 @@ test('an output is exactly one SELECT, and sees nothing but its inputs', async (
 test('params are values, whatever they contain', async () => {
   const params = { text: "x'; DROP TABLE files; --", list: ['a', 'b'], n: 3, flag: true }
   const sql = `SELECT getvariable('text') AS t, getvariable('list')[2] AS l, getvariable('n') + 1 AS n, getvariable('flag') AS f FROM file`
-  const { files } = await mill({ outputs: { rows: output(sql, 'ndjson') } }, { 'f.csv': 'a\n1\n' }, { params })
+  const spec = (type: ParamSpec['type']) => ({ type, required: false })
+  const specs = { text: spec('string'), list: spec('array'), n: spec('integer'), flag: spec('boolean') }
+  const pipeline = { params: specs, outputs: { rows: output(sql, 'ndjson') } }
+  const { files } = await mill(pipeline, { 'f.csv': 'a\n1\n' }, { params })
   assert.deepEqual(JSON.parse(files['rows'] ?? ''), { t: params.text, l: 'b', n: 4, f: true })
 })
 

@@ -21,6 +21,7 @@ import { guardSql, soundSql } from './relation.ts'
 import { createInputViews, createReservedRelations, setParams } from './relations.ts'
 
 const rejectsFile = 'out/rejects.csv'
+const planFile = 'out/plan.json'
 
 interface Run {
   readonly folder: string
@@ -42,9 +43,10 @@ export async function runJob(folder: string, options: RunOptions): Promise<Repor
     spill: join(folder, 'spill'),
     readable: job.inputs.flatMap(({ path }, file) => [path, flatPath(folder, file)]),
     writable: join(folder, 'out'),
+    plan: join(folder, planFile),
     signal: options.signal,
   })
-  using rejects = await Rejects.open(database)
+  await using rejects = await Rejects.open(database)
   const run: Run = { folder, job, database, rejects, options }
   try {
     await setParams(database, job)
@@ -72,7 +74,9 @@ async function bet(run: Run, files: readonly InputFile[]): Promise<Report | unde
   const path = outputPath(name, spec.format)
   const copy = await copySql(database, name, spec, join(run.folder, path))
   try {
-    const counted = await withProgress(run, files, () => writeCounted(database, copy, files.map(mark)))
+    const counted = await withProgress(run, files, () =>
+      writeCounted(database, copy, join(run.folder, planFile), files.map(mark)),
+    )
     if (files.some(({ reading }, i) => counted.passed[i] !== reading.records)) return undefined
     const balances = sum(files.map((file) => [file, balance(file, 0)]))
     return await report(run, files, balances, [{ name, format: spec.format, file: path, rows: counted.rows }], null)
@@ -95,8 +99,7 @@ async function takeCare(run: Run, inputs: Inputs, unchecked: readonly InputFile[
   rejects.flush()
   const balanceOf = (file: InputFile) => balance(file, faulty.get(file) ?? 0)
   const balances = sum(files.map((file) => [file, balanceOf(file)]))
-  const names = new Map(files.map(({ file, name }) => [file, name]))
-  const error = verdictOf(job.pipeline, balances, names, rejects)
+  const error = verdictOf(job.pipeline, balances, rejects)
   if (error !== null) return report(run, files, balances, [], error)
 
   await createInputViews(database, files, (file) => (faulty.get(file) === 0 ? undefined : soundSql(file)))

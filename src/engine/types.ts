@@ -43,7 +43,11 @@ const plain: Readonly<Record<string, TypeSql>> = {
     sqlType: 'DOUBLE',
     about: 'a number',
     value: (cell) => `TRY_CAST(${cell} AS DOUBLE)`,
-    sound: (cell, value) => matching('[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?', cell, value),
+    // What is too big would be infinite, and what is too small nothing at all.
+    sound: (cell, value) => {
+      const held = `CASE WHEN isfinite(${value}) AND (${value} <> 0 OR NOT regexp_matches(${cell}, '^[^eE]*[1-9]')) THEN true END`
+      return matching('[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?', cell, held)
+    },
   },
   boolean: {
     sqlType: 'BOOLEAN',
@@ -65,9 +69,10 @@ const plain: Readonly<Record<string, TypeSql>> = {
     value: (cell) => `(TRY_CAST(${cell} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')`,
     sound: (cell, value) =>
       matching(
-        '[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?(Z|[+-][0-9]{2}(:?[0-9]{2})?)',
+        '[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)',
         cell,
-        value,
+        // In UTC it may have become another year, which must be one of four digits.
+        `CASE WHEN year(${value}) BETWEEN 1 AND 9999 THEN true END`,
       ),
   },
 }

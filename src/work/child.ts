@@ -35,8 +35,8 @@ async function work({ folder }: Order): Promise<void> {
   }
 }
 
+// Nothing else ends this process: `process.exit` would wait for the statement that DuckDB is running.
 new Worker(new URL('lifeline.ts', import.meta.url)).unref()
 process.on('message', (order: Order) => void work(order))
-process.on('disconnect', () => process.exit())
-// Now, because a child is ended without a chance to do it then.
+// Compiled modules are kept now: a child that is ended has no chance to.
 flushCompileCache()

@@ -37,6 +37,6 @@ function delay(before: number, { backoff, backoffMax }: RetryPolicy, random: num
 function describe(error: AppError, times: number): TaskError {
   const told = taskError(error)
   return errorCodes[error.code].retry && times > 1
-    ? { ...told, message: `${told.message} Given up after ${times} times.` }
+    ? { ...told, message: `${told.message.replace(/\.?$/, '.')} Given up after ${times} times.` }
     : told
 }

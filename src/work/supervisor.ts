@@ -116,7 +116,7 @@ class Child {
           if (message.kind === 'progress') return onProgress(message.progress)
           if (message.kind === 'report') return resolve(message.report)
           const { code, message: text, details } = message.error
-          reject(new AppError(code, text, { cause: message.trace, ...(details && { details }) }))
+          reject(new AppError(code, text, { cause: new Error(message.trace), ...(details && { details }) }))
         })
         void this.ended.then(() => reject(either.aborted ? (either.reason as Error) : this.#death()))
         const order: Order = { folder }
