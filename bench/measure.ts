@@ -1,0 +1,87 @@
+/** Runs commands as a user would, one after another in turns, and says how long they took and what they needed. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { type Peaks, watchMemory } from './watch.ts'
+
+export interface Command {
+  readonly file: string
+  readonly args: readonly string[]
+}
+
+export interface Contender {
+  readonly name: string
+  /** @param folder an empty one, which is also the command's working folder. */
+  readonly command: (folder: string) => Command
+}
+
+export interface Measured {
+  readonly seconds: number
+  readonly peaks: Peaks
+}
+
+/** What came of a contender over all rounds. */
+export interface Result {
+  readonly name: string
+  readonly seconds: { readonly median: number; readonly least: number; readonly most: number }
+  /** The highest of any round. */
+  readonly peaks: Peaks
+}
+
+export interface Course {
+  readonly rounds: number
+  /** Holds a folder for each run, for as long as the run takes. */
+  readonly work: string
+  readonly signal: AbortSignal
+  /** Called after each run, while its folder is still there. */
+  readonly onRun: (contender: Contender, measured: Measured, folder: string) => Promise<void>
+}
+
+/** Everyone once a round, so that a machine that slows down slows down for all; each round begins with another one. */
+export async function compare(contenders: readonly Contender[], course: Course): Promise<Result[]> {
+  const runs = new Map<string, Measured[]>(contenders.map(({ name }) => [name, []]))
+  for (let round = 0; round < course.rounds; round++) {
+    const first = round % contenders.length
+    for (const contender of [...contenders.slice(first), ...contenders.slice(0, first)]) {
+      const folder = join(course.work, 'run')
+      await mkdir(folder)
+      const measured = await measure(contender.command(folder), folder, course.signal)
+      await course.onRun(contender, measured, folder)
+      await rm(folder, { recursive: true })
+      runs.get(contender.name)?.push(measured)
+    }
+  }
+  return Array.from(runs, ([name, measured]) => sumUp(name, measured))
+}
+
+/** @throws {Error} with the command's last words, when it fails. */
+export async function measure({ file, args }: Command, cwd: string, signal: AbortSignal): Promise<Measured> {
+  const started = performance.now()
+  const child = spawn(file, args, { cwd, env: plainEnv(), stdio: ['ignore', 'ignore', 'pipe'], signal })
+  using watch = watchMemory(child.pid ?? -1)
+  const ended = once(child, 'exit').then(() => (performance.now() - started) / 1000)
+  const [seconds, lastWords] = await Promise.all([ended, text(child.stderr)])
+  if (child.exitCode === 0) return { seconds, peaks: watch.peaks }
+  throw new Error(`${file} ${args.join(' ')} has failed:\n${lastWords}`)
+}
+
+/** The environment without settings: what is measured are the defaults. */
+export function plainEnv(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ROWMILL_')))
+}
+
+function sumUp(name: string, measured: readonly Measured[]): Result {
+  const times = measured.map(({ seconds }) => seconds).toSorted((a, b) => a - b)
+  const middle = times.length / 2
+  const [low = 0, high = 0] = [times[Math.ceil(middle) - 1], times[Math.floor(middle)]]
+  return {
+    name,
+    seconds: { median: (low + high) / 2, least: times[0] ?? 0, most: times.at(-1) ?? 0 },
+    peaks: {
+      own: Math.max(...measured.map(({ peaks }) => peaks.own)),
+      child: Math.max(...measured.map(({ peaks }) => peaks.child)),
+    },
+  }
+}
