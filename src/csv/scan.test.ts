@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
-import { blockBytes, longestLine, scan } from './scan.ts'
+import { blockBytes, longestLine, scan, sliceBytes } from './scan.ts'
 
 let folder = ''
 before(async () => {
@@ -50,8 +50,7 @@ test('counts what plain code counts, for any bytes', async () => {
   )
 })
 
-test('sees lines, characters and blank lines across the seam of two blocks', async () => {
-  const seam = blockBytes
+test('sees lines, characters and blank lines across the seam of two slices and of two blocks', async () => {
   for (const [middle, expected] of [
     ['é', { notUtf8: -1, blankLine: false }],
     ['𝄞', { notUtf8: -1, blankLine: false }],
@@ -60,7 +59,8 @@ test('sees lines, characters and blank lines across the seam of two blocks', asy
     ['\r\n', { blankLine: false, lineEnd: '\r\n' }],
   ] as const) {
     const end = middle.includes('\r') ? '\r\n' : '\n'
-    for (let shift = 0; shift <= Buffer.byteLength(middle); shift++) {
+    const shifts = Array.from({ length: Buffer.byteLength(middle) + 1 }, (_, shift) => shift)
+    for (const [seam, shift] of [sliceBytes, blockBytes].flatMap((at) => shifts.map((by) => [at, by] as const))) {
       // One long line up to the middle, which then lies on the seam, shifted by so many bytes.
       const content = Buffer.concat([Buffer.alloc(seam - shift, 'x'), Buffer.from(`${middle}x${end}`)])
       assert.partialDeepStrictEqual(await factsOf(content), expected)
@@ -79,7 +79,7 @@ test('finds the first byte that is not UTF-8, also at a seam and at the end', as
 
 test('knows a line that is too long to be handed on, wherever it stands', async () => {
   const long = 'x'.repeat(longestLine)
-  for (const above of ['', 'a\n', `${'b'.repeat(blockBytes - 1)}\n`, `${'c'.repeat(blockBytes - 3)}\n`]) {
+  for (const above of ['', 'a\n', `${'b'.repeat(sliceBytes - 1)}\n`, `${'c'.repeat(sliceBytes - 3)}\n`]) {
     assert.equal((await factsOf(`${above}${long.slice(1)}\n`)).longLine, false)
     for (const end of ['', '\n', '\na']) assert.equal((await factsOf(`${above}${long}y${end}`)).longLine, true)
   }

@@ -4,14 +4,16 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
-import { open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 
 const LF = 0x0a
 const CR = 0x0d
 const QUOTE = 0x22
 
-/** Small enough to stay in a core's cache for all the looks at it. */
-export const blockBytes = 256 << 10
+/** What is read at once. */
+export const blockBytes = 4 << 20
+/** What is looked at at once: small enough to stay in a core's cache for all the looks. */
+export const sliceBytes = 256 << 10
 
 /** Bytes a line may have, its end included. */
 export const longestLine = 1 << 20
@@ -44,38 +46,58 @@ export interface ScanOptions {
 }
 
 export async function scan(path: string, { hash, signal, onProgress }: ScanOptions): Promise<Facts> {
-  await using file = await open(path, 'r')
   const digest = hash ? createHash('sha256') : undefined
-  const block = Buffer.from(new ArrayBuffer(blockBytes))
   const lines = new LineCounter()
   const text = new Utf8Check()
   let start = Buffer.alloc(0)
   let [bytes, quote, nul, lineStart, soh, longLine] = [0, -1, -1, 0, false, false]
-  for (;;) {
+  for await (const block of blocksOf(path)) {
     signal.throwIfAborted()
-    const length = await fill(file, block)
-    if (length === 0) break
-    const chunk = block.subarray(0, length)
-    digest?.update(chunk)
-    if (bytes === 0) start = Buffer.from(chunk.subarray(0, 64))
-    if (quote < 0 && chunk.includes(QUOTE)) quote = bytes + chunk.indexOf(QUOTE)
-    if (nul < 0 && chunk.includes(0)) nul = bytes + chunk.indexOf(0)
-    soh ||= chunk.includes(1)
-    text.add(chunk)
-    lines.add(chunk)
-    // Lines within a block are short enough: only the one that reaches into it can be too long.
-    const lineEnd = chunk.indexOf(LF)
-    longLine ||= bytes + (lineEnd < 0 ? length : lineEnd + 1) - lineStart > longestLine
-    if (lineEnd >= 0) lineStart = bytes + chunk.lastIndexOf(LF) + 1
-    bytes += length
+    if (bytes === 0) start = Buffer.from(block.subarray(0, 64))
+    digest?.update(block)
+    for (let at = 0; at < block.length; at += sliceBytes) {
+      const slice = block.subarray(at, at + sliceBytes)
+      if (quote < 0 && slice.includes(QUOTE)) quote = bytes + slice.indexOf(QUOTE)
+      if (nul < 0 && slice.includes(0)) nul = bytes + slice.indexOf(0)
+      soh ||= slice.includes(1)
+      text.add(slice)
+      lines.add(slice)
+      // Lines within a slice are short enough: only the one that reaches into it can be too long.
+      const lineEnd = slice.indexOf(LF)
+      longLine ||= bytes + (lineEnd < 0 ? slice.length : lineEnd + 1) - lineStart > longestLine
+      if (lineEnd >= 0) lineStart = bytes + slice.lastIndexOf(LF) + 1
+      bytes += slice.length
+    }
     onProgress(bytes)
   }
   const sha256 = digest?.digest('hex') ?? null
   return { bytes, sha256, start, quote, nul, soh, notUtf8: text.end(), longLine, ...lines.end() }
 }
 
+/** The file in blocks, each valid until the next: one is read while the other is looked at. */
+async function* blocksOf(path: string): AsyncGenerator<Buffer> {
+  await using file = await open(path, 'r')
+  let [filling, ready] = [newBlock(), newBlock()]
+  let filled = fill(file, filling)
+  try {
+    for (let length = await filled; length > 0; length = await filled) {
+      ;[filling, ready] = [ready, filling]
+      filled = fill(file, filling)
+      yield ready.subarray(0, length)
+    }
+  } finally {
+    // The file may not be closed under a read.
+    await Promise.allSettled([filled])
+  }
+}
+
+/** Of its own, and so aligned to words. */
+function newBlock(): Buffer {
+  return Buffer.from(new ArrayBuffer(blockBytes))
+}
+
 /** Reads until the block is full or the file ends, so that blocks stay aligned whatever a read returns. */
-async function fill(file: { read: Awaited<ReturnType<typeof open>>['read'] }, block: Buffer): Promise<number> {
+async function fill(file: FileHandle, block: Buffer): Promise<number> {
   let length = 0
   while (length < block.length) {
     const { bytesRead } = await file.read(block, length, block.length - length, null)
