@@ -15,7 +15,11 @@ export async function describe(app: FastifyInstance, version: string): Promise<v
   })
   await app.register(swaggerUi, {
     routePrefix: '/docs',
-    theme: { title: 'Rowmill API' },
+    // Without the bar of the page's maker: there is one document, and nothing to explore besides.
+    theme: {
+      title: 'Rowmill API',
+      css: [{ filename: 'rowmill.css', content: '.swagger-ui .topbar { display: none }' }],
+    },
     uiConfig: { validatorUrl: null },
     // The page loads nothing from elsewhere, and could not.
     staticCSP: "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",

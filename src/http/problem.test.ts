@@ -15,7 +15,7 @@ test('every refusal is a problem with a code, and no page', async () => {
     ['/v1/tasks/status', { method: 'POST' }, 405, 'method_not_allowed'],
     ['/docs/static/x', { method: 'DELETE' }, 405, 'method_not_allowed'],
     ['/v1/tasks', { method: 'POST', body: '{', headers: asJson }, 400, 'invalid'],
-    ['/v1/tasks', { method: 'POST', headers: asJson }, 400, 'invalid'],
+    ['/v1/tasks', { method: 'POST', headers: asJson }, 422, 'unprocessable'],
     ['/v1/tasks', { method: 'POST', body: '{"__proto__":{}}', headers: asJson }, 400, 'invalid'],
     ['/v1/tasks', { method: 'POST', body: '{}', headers: asJson }, 422, 'unprocessable'],
     ['/v1/tasks', { method: 'POST', body: '{}' }, 415, 'unsupported'],

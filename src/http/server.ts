@@ -50,6 +50,7 @@ export async function createServer({ ingest, version, checks, log }: ServerDeps)
   app.setErrorHandler((error, _request, reply) => sendProblem(error, reply, log))
   app.removeContentTypeParser('text/plain')
   answerUnrouted(app)
+  takeEmptyJson(app)
 
   const closing = new AbortController()
   app.addHook('preClose', async () => closing.abort())
@@ -84,4 +85,13 @@ function linger({ raw }: FastifyRequest): void {
   raw.once('close', () => clearTimeout(timer))
   raw.unpipe()
   raw.resume()
+}
+
+/** Many clients name JSON as the type of every POST, also of one without a body: that is no body, not a broken one. */
+function takeEmptyJson(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined)
+    else void parse(request, body, done)
+  })
 }

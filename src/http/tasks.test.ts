@@ -97,7 +97,8 @@ test('a task is cancelled until it has ended and retried from then on', async ()
   const url = `${served.url}/v1/tasks/${id}`
   const early = await post(`${url}/retry`, {})
   assert.deepEqual([early.status, (await json(early))['code']], [409, 'conflict'])
-  assert.equal((await json(await fetch(`${url}/cancel`, { method: 'POST' })))['state'], 'cancelled')
+  const asJson = { method: 'POST', headers: { 'content-type': 'application/json' } }
+  assert.equal((await json(await fetch(`${url}/cancel`, asJson)))['state'], 'cancelled')
   assert.equal((await fetch(`${url}/cancel`, { method: 'POST' })).status, 409)
 
   const retried = await fetch(`${url}/retry`, { method: 'POST' })
