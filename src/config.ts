@@ -127,11 +127,8 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, cwd: string = p
   for (const key of [...Object.keys(env), ...Object.keys(dotenv)]) {
     if (!key.startsWith(prefix) || names.includes(key.slice(prefix.length).replace(/_FILE$/, '') as SettingName))
       continue
-    const near = nearest(
-      key,
-      names.map((name) => prefix + name),
-    )
-    problems.push(`${key} is not a setting.${near === undefined ? '' : ` Did you mean ${near}?`}`)
+    const near = nearest(key.slice(prefix.length), names)
+    problems.push(`${key} is not a setting.${near === undefined ? '' : ` Did you mean ${prefix}${near}?`}`)
   }
 
   const values: Record<string, unknown> = {}

@@ -44,7 +44,12 @@ test('every refusal is a problem with a code, and no page', async () => {
 
 test('what is no HTTP is answered with a problem, too', async () => {
   await using served = await serve()
-  for (const bytes of ['no http\r\n\r\n', `GET / HTTP/1.1\r\nhost: localhost\r\nx: ${'y'.repeat(100_000)}\r\n\r\n`]) {
+  const hostless = 'GET /livez HTTP/1.1\r\nconnection: close\r\n\r\n'
+  for (const bytes of [
+    'no http\r\n\r\n',
+    hostless,
+    `GET / HTTP/1.1\r\nhost: localhost\r\nx: ${'y'.repeat(100_000)}\r\n\r\n`,
+  ]) {
     assert.match(
       await say(served.port, bytes),
       /^HTTP\/1\.1 400 Bad Request\r\n[^]*application\/problem\+json[^]*"invalid"/,

@@ -35,7 +35,8 @@ export async function createServer({ ingest, version, checks, log }: ServerDeps)
   const app = fastify({
     // A legal upload may take hours. Slow headers are cut off by Node's own timeout, and TCP finds peers that died.
     requestTimeout: 0,
-    http: { keepAlive: true, keepAliveInitialDelay: 60_000 },
+    // A request without a Host is refused by the guard, in the words that every refusal has.
+    http: { keepAlive: true, keepAliveInitialDelay: 60_000, requireHostHeader: false },
     return503OnClosing: false,
     routerOptions: {
       // `curl -T - …/v1/uploads/` keeps the slash; names are percent-encoded in paths, nine characters for one.
