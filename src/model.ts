@@ -201,23 +201,6 @@ export interface RejectsFile {
   readonly blob: string
 }
 
-/** A record or value that broke the contract, and where it stands. */
-export interface Reject {
-  readonly input: string
-  /** Physical line its record begins on, 1-based. */
-  readonly line: number
-  /** Where its record begins in the decompressed bytes, 0-based. */
-  readonly byteOffset: number
-  /** 1-based among the file's records, the header not counted. */
-  readonly record: number
-  /** The column's name; null when the fault is the whole record's. */
-  readonly column: string | null
-  readonly code: RejectCode
-  readonly message: string
-  /** The record as it stood in the file. */
-  readonly raw: string
-}
-
 /** Frictionless's names where it has one, `quote-error` where it has none. */
 export const rejectCodes = ['missing-cell', 'extra-cell', 'type-error', 'quote-error'] as const
 export type RejectCode = (typeof rejectCodes)[number]

@@ -16,7 +16,6 @@ import type {
   RejectsFile,
   Task,
   TaskError,
-  TaskInput,
   TaskState,
   Upload,
   Warning,
@@ -183,5 +182,3 @@ export interface Delivery extends AsyncDisposable {
   write(path: string, file: ProducedFile, signal: AbortSignal): Promise<void>
   commit(): Promise<{ balance: OutputBalance; output: Output }>
 }
-
-export type { TaskInput }

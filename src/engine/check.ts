@@ -28,7 +28,7 @@ export async function countFaulty(database: Database, source: Source): Promise<n
 }
 
 /** @throws {AppError} internal, unless the rows of the relation are the records that the reader let through. */
-export function reconcile({ name, reading }: Source, rows: number): void {
+function reconcile({ name, reading }: Source, rows: number): void {
   const expected = reading.records - reading.rejected
   if (rows === expected) return
   throw new AppError('internal', 'Internal error', {

@@ -65,7 +65,7 @@ export async function selectColumns(database: Database, name: string, sql: strin
 }
 
 /** SQL that does not run is the fault of the pipeline; its author is shown what DuckDB says. */
-export function blame(output: string, error: unknown): unknown {
+function blame(output: string, error: unknown): unknown {
   if (error instanceof AppError) return error
   const message = error instanceof Error ? error.message : String(error)
   return new AppError('unprocessable', `The SQL of output “${output}” does not work: ${message}`, {

@@ -14,7 +14,7 @@ export const safeHeaders = { 'x-content-type-options': 'nosniff' } as const
 const retryAfterSeconds = 5
 
 /** RFC 9457. What `internal` was about stays in the log. */
-export function toProblem({ code, message, details }: AppError): z.input<typeof problemSchema> {
+function toProblem({ code, message, details }: AppError): z.input<typeof problemSchema> {
   const { status } = errorCodes[code]
   return {
     type: 'about:blank',
