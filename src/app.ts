@@ -14,7 +14,7 @@ import type { Sink } from './ports.ts'
 import { openLocalQueue } from './queue/local.ts'
 import { resultsSink } from './sinks/results.ts'
 import { startJanitor } from './work/janitor.ts'
-import { openSupervisor } from './work/supervisor.ts'
+import { limitsOf, openSupervisor } from './work/supervisor.ts'
 import { startWorker } from './work/worker.ts'
 
 export interface App extends AsyncDisposable {
@@ -72,8 +72,7 @@ export async function startApp(config: Config, { version, log }: { version: stri
         backoff: config.BACKOFF,
         backoffMax: config.BACKOFF_MAX,
       },
-      memory: config.TASK_MEMORY / 2,
-      threads: config.THREADS,
+      limits: limitsOf(config),
       now: Date.now,
       random: Math.random,
       log,

@@ -10,9 +10,8 @@ import { createProgram } from '../src/cli/commands.ts'
 import { settingsPage } from '../src/cli/config.ts'
 import { exitCodes } from '../src/cli/context.ts'
 import { settings } from '../src/config.ts'
-import { Database, quoteName } from '../src/engine/duckdb.ts'
-import { createRejectsRelation } from '../src/engine/rejects.ts'
-import { createReservedRelations } from '../src/engine/relations.ts'
+import { quoteName } from '../src/engine/duckdb.ts'
+import { openEmptyDatabase } from '../src/engine/lint.ts'
 import { errorCodes } from '../src/errors.ts'
 import { serve } from './http-fixture.ts'
 import { uploadSchema } from '../src/http/schemas.ts'
@@ -193,17 +192,7 @@ suite('the page of pipelines', async () => {
   })
 
   test('names every relation that always exists, with its columns and their types', async () => {
-    const signal = AbortSignal.timeout(60_000)
-    using database = await Database.open({
-      memory: 100e6,
-      threads: 1,
-      spill: '',
-      readable: [],
-      writable: '/nowhere',
-      signal,
-    })
-    await createRejectsRelation(database)
-    await createReservedRelations(database, { now: 0 }, [], () => assert.fail('there are no files'))
+    using database = await openEmptyDatabase()
     const documented = codeHeadings(section(pipelines, '## Relations that always exist'))
     same([...documented.keys()], reservedNames, 'relations')
     for (const [name, text] of documented) {

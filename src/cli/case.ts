@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { CaseJob, CaseRun } from '../pipeline/cases.ts'
 import type { LoadedPipeline } from '../pipeline/load.ts'
 import { runLocally } from '../work/local.ts'
-import { openSupervisor } from '../work/supervisor.ts'
+import { limitsOf, openSupervisor } from '../work/supervisor.ts'
 import type { Context } from './context.ts'
 
 export interface CaseEngine extends AsyncDisposable {
@@ -13,7 +13,7 @@ export interface CaseEngine extends AsyncDisposable {
 /** Runs cases as `rowmill run` would and reads what they left. */
 export function openCaseEngine({ config, log, signal }: Context): CaseEngine {
   const engine = openSupervisor(config, log)
-  const limits = { memory: config.TASK_MEMORY / 2, threads: config.THREADS, signal, onProgress: () => {} }
+  const limits = { ...limitsOf(config), signal, onProgress: () => {} }
   return {
     async run({ pipeline }, job) {
       await using run = await runLocally(engine, { ...job, ...limits, pipeline })

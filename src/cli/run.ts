@@ -9,6 +9,7 @@ import { checkParams } from '../pipeline/params.ts'
 import { readRejects } from '../pipeline/rejects.ts'
 import type { Engine } from '../ports.ts'
 import { type LocalRun, runLocally } from '../work/local.ts'
+import { limitsOf } from '../work/supervisor.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
 import { createMeter, phases, quantity } from './progress.ts'
 import { rejectsTable, shownRejects } from './rejects.ts'
@@ -42,7 +43,7 @@ export async function run(args: RunArgs, engine: Engine, context: Context): Prom
 
   const meter = createMeter(stderr)
   const onProgress = (progress: Progress) => meter.show(phases[progress.phase], progress)
-  const job = { pipeline, params, inputs, now: Date.now(), memory: config.TASK_MEMORY / 2, threads: config.THREADS }
+  const job = { pipeline, params, inputs, now: Date.now(), ...limitsOf(config) }
   await using local = await runLocally(engine, { ...job, signal, onProgress }).finally(() => meter[Symbol.dispose]())
   for (const { message } of local.report.warnings) stderr.write(`Warning: ${message}\n`)
   await deliver(local, args.output, context)

@@ -1,9 +1,9 @@
-import { mkdir, open } from 'node:fs/promises'
+import { mkdir, open, rm } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { AppError, asAppError, errnoOf } from '../errors.ts'
 
 /**
- * Writes what comes to the file that the user named.
+ * Writes what comes to the file that the user named. Of what breaks off nothing is left that could pass for the whole.
  * @throws {AppError} invalid, when it cannot be written there.
  */
 export async function save(
@@ -14,7 +14,14 @@ export async function save(
   const file = await open(path, 'w').catch((error: unknown) => {
     throw unwritable(path, error)
   })
-  await pipeline(source, file.createWriteStream(), { signal })
+  // The user may have named a device, which is not ours to remove.
+  const isFile = (await file.stat()).isFile()
+  try {
+    await pipeline(source, file.createWriteStream(), { signal })
+  } catch (error) {
+    if (isFile) await rm(path, { force: true })
+    throw error
+  }
 }
 
 /** @throws {AppError} invalid */

@@ -14,28 +14,25 @@ export interface SqlProblem {
   readonly message: string
 }
 
+/** A database with the relations that always exist, all of them empty, and nothing else. */
+export async function openEmptyDatabase(): Promise<Database> {
+  const signal = new AbortController().signal
+  const reach = { spill: '', readable: [], writable: '/nowhere' }
+  const database = await Database.open({ memory: 100e6, threads: 1, ...reach, signal })
+  await createRejectsRelation(database)
+  await createReservedRelations(database, { now: 0 }, [], () => {
+    throw new RangeError('no file has a balance where there are no files')
+  })
+  return database
+}
+
 /**
  * What is wrong with the outputs' SQL. Of an input that declares no columns nobody knows the names, so where there is
  * one, only the form of the SQL is judged.
  */
 export async function lintPipeline(pipeline: Pipeline): Promise<SqlProblem[]> {
   const { inputs, outputs } = pipeline
-  const signal = new AbortController().signal
-  using database = await Database.open({
-    memory: 100e6,
-    threads: 1,
-    spill: '',
-    readable: [],
-    writable: '/nowhere',
-    signal,
-  })
-  await createRejectsRelation(database)
-  await createReservedRelations(database, { now: 0 }, [], () => ({
-    records: 0,
-    accepted: 0,
-    rejected: 0,
-    blankLines: 0,
-  }))
+  using database = await openEmptyDatabase()
   for (const [name, { columns }] of Object.entries(inputs)) {
     if (columns === undefined) continue
     const typed = Object.entries(columns).map(([column, type]) => `${quoteName(column)} ${typeSql(type).sqlType}`)

@@ -38,9 +38,8 @@ export interface WorkDeps {
   readonly scratch: string
   readonly leaseMs: number
   readonly retry: RetryPolicy
-  /** What the engine may plan with: bytes and threads. */
-  readonly memory: number
-  readonly threads: number
+  /** What the engine may plan with. */
+  readonly limits: Pick<Job, 'memory' | 'threads'>
   readonly now: () => number
   readonly random: () => number
   readonly log: Log
@@ -111,8 +110,7 @@ async function writeJob(
     )
     inputs.push({ input, name, path, sha256: stored.sha256 })
   }
-  const { memory, threads } = deps
-  const job: Job = { pipeline, params: task.params, inputs, now: deps.now(), memory, threads }
+  const job: Job = { pipeline, params: task.params, inputs, now: deps.now(), ...deps.limits }
   await writeFile(join(folder, jobFile), JSON.stringify(job))
 }
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { Engine, Report, RunOptions } from '../ports.ts'
+import type { Engine, Job, Report, RunOptions } from '../ports.ts'
 import type { Message, Order } from './child.ts'
 
 export interface SupervisorOptions {
@@ -163,6 +163,14 @@ async function residentBytes(pid: number): Promise<number> {
   } catch {
     return 0
   }
+}
+
+/** What a job may plan with: half of its memory, since about as much again goes by DuckDB's own count. */
+export function limitsOf({
+  TASK_MEMORY,
+  THREADS,
+}: Pick<Config, 'TASK_MEMORY' | 'THREADS'>): Pick<Job, 'memory' | 'threads'> {
+  return { memory: TASK_MEMORY / 2, threads: THREADS }
 }
 
 /** The engine as the settings want it. */
