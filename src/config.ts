@@ -74,6 +74,7 @@ export const settings = {
     'warn',
   ),
   MAX_UPLOAD: setting('Largest upload accepted.', size, '100GB'),
+  MAX_UNPACKED: setting('What a compressed file may unpack to at most.', size, '100GB'),
   DISK_RESERVE: setting('Free disk space below which uploads are refused with 507.', size, '1GB'),
   WORKERS: setting('Tasks that run at once in this process; each has a child process of its own.', count(1), '1'),
   THREADS: setting('Threads of one task; 0 takes as many as there are processors.', count(0), '0'),

@@ -45,8 +45,8 @@ async function main(argv: readonly string[]): Promise<void> {
     const [{ loadConfig }, { createLog }] = await Promise.all([import('./config.ts'), import('./log.ts')])
     const { config } = loadConfig()
     log = createLog(config.LOG_LEVEL)
-    const { stdout, stderr } = process
-    code = await command({ config, signal: stop.signal, stdout, stderr, log })
+    const { stdin, stdout, stderr } = process
+    code = await command({ config, signal: stop.signal, stdin, stdout, stderr, log })
   })
   try {
     await program.parseAsync(argv)

@@ -123,7 +123,26 @@ export interface Progress {
 }
 
 /** What is worth a word and fails nothing. */
-export const warningCodes = ['no-rows', 'one-column', 'blank-label', 'duplicate-label'] as const
+export const warningCodes = [
+  'no-rows',
+  'one-column',
+  'blank-label',
+  'duplicate-label',
+  'extra-label',
+  'missing-label',
+  'dialect-guess',
+  'quote-guess',
+  'preamble',
+  'no-header',
+  'header-guess',
+  'header-width',
+  'encoding-guess',
+  'blank-row',
+  'mixed-line-ends',
+  'ambiguous-date',
+  'decimal-comma',
+  'local-datetime',
+] as const
 export type WarningCode = (typeof warningCodes)[number]
 
 export interface Warning {
@@ -202,13 +221,99 @@ export interface RejectsFile {
 }
 
 /** Frictionless's names where it has one, `quote-error` where it has none. */
-export const rejectCodes = ['missing-cell', 'extra-cell', 'type-error', 'quote-error'] as const
+export const rejectCodes = [
+  'missing-cell',
+  'extra-cell',
+  'type-error',
+  'constraint-error',
+  'unique-error',
+  'primary-key',
+  'foreign-key',
+  'quote-error',
+  'encoding-error',
+  'nul-byte',
+  'long-record',
+] as const
 export type RejectCode = (typeof rejectCodes)[number]
 
 // ------------------------------------------------------------------------------------------------- pipelines
 
-export const columnTypes = ['string', 'integer', 'number', 'boolean', 'date', 'datetime'] as const
+export const columnTypes = ['string', 'integer', 'number', 'boolean', 'date', 'time', 'datetime'] as const
 export type ColumnType = (typeof columnTypes)[number] | `decimal(${number},${number})`
+
+/** What a boolean column takes unless it says otherwise. */
+export const booleans = { true: ['true', 'True', 'TRUE', '1'], false: ['false', 'False', 'FALSE', '0'] } as const
+
+/** How the columns of a file and those of its schema must go together, in Table Schema's words. */
+export const fieldsMatches = ['equal', 'exact', 'subset', 'superset', 'partial'] as const
+export type FieldsMatch = (typeof fieldsMatches)[number]
+
+/** A value as the pipeline's YAML has it. A text is written the way the file writes it. */
+export type Scalar = string | number | boolean
+
+/** What a cell's value must be besides of its type; a missing value keeps all of them but `required`. */
+export interface Constraints {
+  readonly required?: boolean | undefined
+  readonly enum?: readonly Scalar[] | undefined
+  readonly minimum?: Scalar | undefined
+  readonly maximum?: Scalar | undefined
+  readonly exclusiveMinimum?: Scalar | undefined
+  readonly exclusiveMaximum?: Scalar | undefined
+  /** In code points. */
+  readonly minLength?: number | undefined
+  readonly maxLength?: number | undefined
+  /** In RE2's syntax, for the whole value. */
+  readonly pattern?: string | undefined
+}
+
+/** One column, and how its cells are to be read. */
+export interface Field {
+  readonly name: string
+  readonly type: ColumnType
+  /** The texts that stand for no value. */
+  readonly missingValues: readonly string[]
+  /** `email`, `uri` or `uuid` of a string; a strptime pattern of a date, time or datetime. */
+  readonly format?: string | undefined
+  readonly decimalChar?: string | undefined
+  readonly groupChar?: string | undefined
+  /** False: a currency or a percent sign may stand around the number. */
+  readonly bareNumber?: boolean | undefined
+  readonly trueValues?: readonly string[] | undefined
+  readonly falseValues?: readonly string[] | undefined
+  /** The IANA zone of datetimes that do not name theirs. */
+  readonly timezone?: string | undefined
+  readonly constraints: Constraints
+}
+
+export interface ForeignKey {
+  readonly fields: readonly string[]
+  readonly reference: {
+    /** An input of the same pipeline, perhaps this one. */
+    readonly resource: string
+    readonly fields: readonly string[]
+  }
+}
+
+/** The contract of an input: a Table Schema, whichever way the pipeline wrote it. */
+export interface Schema {
+  readonly fields: readonly Field[]
+  readonly fieldsMatch: FieldsMatch
+  /** Empty: there is none. */
+  readonly primaryKey: readonly string[]
+  /** Those of single columns (`unique`) included. */
+  readonly uniqueKeys: readonly (readonly string[])[]
+  readonly foreignKeys: readonly ForeignKey[]
+}
+
+/** A column of which nothing is declared but its type. */
+export function plainField(name: string, type: ColumnType = 'string'): Field {
+  return { name, type, missingValues: [''], constraints: {} }
+}
+
+/** A contract of names and types alone. */
+export function plainSchema(fields: readonly Field[]): Schema {
+  return { fields, fieldsMatch: 'equal', primaryKey: [], uniqueKeys: [], foreignKeys: [] }
+}
 
 /** What is to be done, as one YAML file says it. */
 export interface Pipeline {
@@ -234,8 +339,25 @@ export type RejectPolicy = 'fail' | 'keep' | { readonly max: number }
 export interface InputSpec {
   /** A glob over the file's whole name; `*` crosses `/`. */
   readonly match?: string | undefined
-  /** Column name → type. Undeclared, every column is text. */
-  readonly columns?: Readonly<Record<string, ColumnType>> | undefined
+  /** Undeclared, a column has the type that all its cells give evidence of. */
+  readonly schema?: Schema | undefined
+  readonly reader?: ReaderOptions | undefined
+}
+
+/** What is known of a file's form; whatever is not given is found out. */
+export interface ReaderOptions {
+  /** A name of the WHATWG Encoding Standard, such as `windows-1252`. */
+  readonly encoding?: string | undefined
+  readonly delimiter?: string | undefined
+  /** One ASCII character; empty: quotes are text. */
+  readonly quote?: string | undefined
+  /** One ASCII character; empty: quotes within quotes cannot be. */
+  readonly escape?: string | undefined
+  /** A line that begins with it is skipped; empty: none. Never guessed. */
+  readonly comment?: string | undefined
+  readonly header?: boolean | undefined
+  /** Lines before the header (or, without one, before the first record). */
+  readonly skipLines?: number | undefined
 }
 
 export interface OutputSpec {

@@ -134,6 +134,8 @@ export interface Job {
   /** Bytes the engine may plan with, and threads. */
   readonly memory: number
   readonly threads: number
+  /** Bytes that a compressed input may unpack to. */
+  readonly unpacked: number
 }
 
 export interface JobInput {

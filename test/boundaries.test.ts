@@ -14,7 +14,7 @@ const ground = ['errors', 'model', 'log', 'ids', 'nearest']
 /** What each room may import besides itself and the ground. A room is a folder of src/, or a file at its top. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   main: ['cli', 'config'],
-  cli: ['app', 'config', 'http', 'work', 'engine', 'pipeline', 'auth', 'catalog', 'ports'],
+  cli: ['app', 'config', 'http', 'work', 'engine', 'csv', 'pipeline', 'auth', 'catalog', 'ports'],
   app: ['http', 'ingest', 'work', 'catalog', 'blobs', 'queue', 'sinks', 'pipeline', 'ports', 'config'],
   http: ['ingest', 'pipeline', 'auth', 'ports'],
   ingest: ['pipeline', 'auth', 'ports'],
@@ -40,7 +40,7 @@ const vendors: Readonly<Record<string, readonly string[]>> = {
   '@fastify/swagger-ui': ['http'],
   'cli-progress': ['cli'],
   commander: ['cli', 'main'],
-  'csv-parse': ['csv', 'pipeline'],
+  'csv-parse': ['pipeline'],
   fastify: ['http'],
   'fastify-type-provider-zod': ['http'],
   kysely: ['catalog'],
@@ -49,6 +49,7 @@ const vendors: Readonly<Record<string, readonly string[]>> = {
   'node:sqlite': ['catalog'],
   pino: ['log'],
   yaml: ['pipeline'],
+  yauzl: ['csv'],
   zod: ['cli', 'config', 'http', 'pipeline'],
 }
 

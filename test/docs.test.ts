@@ -17,7 +17,18 @@ import { serve } from './http-fixture.ts'
 import { uploadSchema } from '../src/http/schemas.ts'
 import { newId } from '../src/ids.ts'
 import { createLog } from '../src/log.ts'
-import { columnTypes, outputFormats, rejectCodes, statesBefore, taskStates, warningCodes } from '../src/model.ts'
+import {
+  columnTypes,
+  fieldsMatches,
+  outputFormats,
+  rejectCodes,
+  statesBefore,
+  taskStates,
+  warningCodes,
+} from '../src/model.ts'
+import { constraints, reading } from '../src/pipeline/columns.ts'
+import { input } from '../src/pipeline/inputs.ts'
+import { parsePipeline } from '../src/pipeline/parse.ts'
 import { pipelineSchema, reservedNames } from '../src/pipeline/schema.ts'
 import { type Folder, json, mainCommand, start, temporaryFolder } from './harness.ts'
 import { anchors, codeHeadings, fences, keys, links, rows, section } from './markdown.ts'
@@ -186,7 +197,12 @@ suite('the page of pipelines', async () => {
 
   test('names every key, type and format', () => {
     same(keys(section(pipelines, '## The whole of it')), Object.keys(pipelineSchema.shape), 'keys')
+    const [inputs = ''] = section(pipelines, '## Inputs').split('\n### ')
+    same(keys(inputs), Object.keys(input.shape), 'keys of an input')
+    same(keys(section(pipelines, '### Which columns a file has')), fieldsMatches, 'fieldsMatch')
     same(keys(section(pipelines, '### Types')), [...columnTypes, 'decimal(p,s)'], 'types')
+    same(keys(section(pipelines, '### How cells are read')), Object.keys(reading), 'keys of a column')
+    same(keys(section(pipelines, '### Constraints')), Object.keys(constraints), 'constraints')
     const [, formats = ''] = section(pipelines, '## Outputs').split('| format | how')
     same(keys(formats), outputFormats, 'formats')
   })
@@ -207,7 +223,8 @@ suite('the page of pipelines', async () => {
 
   test('shows a pipeline that is sound and cases that hold', async () => {
     await using folder = await temporaryFolder()
-    const [pipeline = '', cases = ''] = fences(pipelines, 'yaml')
+    const [pipeline = '', forms = '', cases = ''] = fences(pipelines, 'yaml')
+    parsePipeline('forms', `about: x\n${forms}outputs: { out: { to: results, sql: FROM orders } }\n`, 'forms.yaml')
     await writeFile(folder.at('shown.yaml'), pipeline)
     await writeFile(folder.at('shown.test.yaml'), cases)
     const env = { ROWMILL_PIPELINES: folder.path }

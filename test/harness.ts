@@ -259,7 +259,7 @@ export async function temporaryFolder(): Promise<Folder> {
   return {
     path,
     at: (...names) => join(path, ...names),
-    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 10 }),
   }
 }
 

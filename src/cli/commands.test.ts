@@ -18,7 +18,7 @@ test('help is shown with examples by every command, and exits 0', async () => {
   const commands = createProgram(async () => {}).commands
   assert.deepEqual(
     commands.map((command) => command.name()),
-    ['serve', 'run', 'push', 'tasks', 'pipelines', 'generate', 'config', 'migrate'],
+    ['serve', 'run', 'clean', 'push', 'tasks', 'pipelines', 'generate', 'config', 'migrate'],
   )
   for (const command of commands) assert.match(helpOf(command), /Examples:\n {2}\S*.*\.\/rowmill/, command.name())
 })
@@ -130,6 +130,39 @@ outputs:
   assert.equal(lint.code, 1)
   assert.match(lint.stdout, /mine\.yaml:9: outputs\.songs\.sql: .*Date.*\n✓ song-plays\n$/)
 
+  await writeFile(
+    join(folder, 'ruled.yaml'),
+    `about: Rules that no file can keep.
+inputs:
+  plays:
+    columns:
+      Song: { pattern: "(?=a)" }
+      Date: date
+      Plays:
+        type: integer
+        minimum: few
+  songs:
+    schema:
+      fields:
+        - name: Song
+        - name: Since
+          type: date
+          constraints:
+            enum: [2020-01-01, 2020-02-30]
+outputs:
+  songs: { to: results, sql: FROM plays }
+`,
+  )
+  const ruled = await rowmill(['pipelines', 'lint', join(folder, 'ruled.yaml')])
+  assert.equal(ruled.code, 1)
+  assert.deepEqual(ruled.stdout.replaceAll(/^.*ruled\.yaml:/gm, '').split('\n'), [
+    '5: inputs.plays.columns.Song.pattern is no pattern in the syntax of RE2: invalid perl operator: (?=',
+    '9: inputs.plays.columns.Plays.minimum is "few", which is not an integer of at most 64 bits',
+    '17: inputs.songs.schema.fields.1.constraints.enum is "2020-02-30", which is not a date (YYYY-MM-DD)',
+    '',
+  ])
+
+  await rm(join(folder, 'ruled.yaml'))
   const untested = await rowmill(['pipelines', 'test', 'mine'], env)
   assert.equal(untested.code, 1)
   assert.match(untested.stdout, /^✗ mine: has no cases that can be run\n.*There is no file .*mine\.test\.yaml/)

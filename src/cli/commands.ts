@@ -1,7 +1,7 @@
 /** What can be said on the command line. Each command's module is loaded when it is called, so that help is quick. */
 import { Command, Help, InvalidArgumentError, Option } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
-import { taskStates } from '../model.ts'
+import { type ReaderOptions, taskStates } from '../model.ts'
 import type { Context, ExitCode } from './context.ts'
 import type { PushArgs } from './push.ts'
 
@@ -21,6 +21,7 @@ export function createProgram(run: Run): Command {
     .exitOverride()
   addService(program, run)
   addRun(program, run)
+  addClean(program, run)
   addPush(program, run)
   addTasks(program, run)
   addPipelines(program, run)
@@ -30,6 +31,7 @@ export function createProgram(run: Run): Command {
     ['npm start', 'run the service with the example, on http://localhost:5000'],
     ['./rowmill run song-plays plays.csv', 'no service needed; the totals go to stdout'],
     ['./rowmill push plays.csv --pipeline song-plays --wait', 'the same by the service'],
+    ['./rowmill clean export.csv -o clean.csv', 'any CSV in, plain CSV out'],
   ])
   program.addHelpText(
     'after',
@@ -79,6 +81,41 @@ function addRun(program: Command, run: Run): void {
     ['./rowmill run song-plays examples/plays.csv', 'the only output goes to stdout'],
     ['./rowmill run profile people.csv -o out', 'out/profile.ndjson, and out/rejects.csv if any'],
   ])
+}
+
+function addClean(program: Command, run: Run): void {
+  const command = program
+    .command('clean')
+    .description('read a CSV file of any kind, and write what is sound as plain CSV: UTF-8, commas, LF')
+    .argument('<FILE>', 'a file, also .gz, .zst or .zip; - is standard input')
+    .option('-o, --output <FILE>', 'write the clean file there, once it is whole; default: stdout')
+    .option('--rejects <FILE>', 'list the records that are not sound, with line, reason and original')
+    .option('--report <FILE>', 'write what was found out, as JSON: dialect, encoding, types, warnings')
+    .option('--delimiter <TEXT>', 'what stands between cells, such as ";" or "\\t"', unescaped)
+    .option('--quote <CHAR>', 'what stands around cells; "" if nothing does', oneCharacter)
+    .option('--escape <CHAR>', 'what makes a quote within quotes text, such as "\\"', oneCharacter)
+    .option('--comment <CHAR>', 'skip lines that begin with it', oneCharacter)
+    .option('--encoding <NAME>', 'such as utf-8, windows-1252, utf-16le, gb18030')
+    .option('--header', 'the first record is a header')
+    .option('--no-header', 'the first record is none: columns are called column_1, column_2, …')
+    .option('--skip-lines <N>', 'lines before the header', wholeNumber(0))
+    .action((file: string, options: CleanOptions) =>
+      run(async (context) => {
+        const { output, rejects, report, ...reader } = options
+        return (await import('./clean.ts')).clean({ file, output, rejects, report, reader }, context)
+      }),
+    )
+  examples(command, [
+    ['./rowmill clean export.csv -o clean.csv --rejects rejects.csv', 'what is not given is found out'],
+    ['./rowmill clean export.csv.gz --report report.json > clean.csv', ''],
+    ["curl -s https://example.com/x.csv | ./rowmill clean - --delimiter ';'", ''],
+  ])
+}
+
+interface CleanOptions extends ReaderOptions {
+  readonly output?: string
+  readonly rejects?: string
+  readonly report?: string
 }
 
 function addPush(program: Command, run: Run): void {
@@ -240,6 +277,18 @@ function paramOption(): Option {
       const before = Object.hasOwn(given, name) ? given[name] : undefined
       return { ...given, [name]: before === undefined ? value : [before, value].flat() }
     })
+}
+
+/** A tab is hard to type. */
+function unescaped(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It is one character or more.')
+  return text.replaceAll('\\t', '\t')
+}
+
+function oneCharacter(text: string): string {
+  const character = unescaped(` ${text}`).slice(1)
+  if (character.length <= 1 && character <= '\u007f') return character
+  throw new InvalidArgumentError('It is one ASCII character, or nothing.')
 }
 
 function wholeNumber(least: number): (text: string) => number {

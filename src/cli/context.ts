@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 
@@ -11,6 +11,7 @@ export interface Context {
   readonly config: Config
   /** Aborts on SIGINT and SIGTERM. */
   readonly signal: AbortSignal
+  readonly stdin: Readable
   readonly stdout: Writable
   readonly stderr: Writable
   readonly log: Log

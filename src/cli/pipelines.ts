@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts'
+import { locateRule } from '../pipeline/inputs.ts'
 import {
   type LoadedPipeline,
   loadPipeline,
@@ -48,11 +49,17 @@ async function lint(name: string, file: string): Promise<string[]> {
     throw error
   }
   const { lintPipeline } = await import('../engine/lint.ts')
-  return (await lintPipeline(loaded.pipeline)).map(({ output, line, message }) => {
-    const sql = locate(loaded.text, ['outputs', output, 'sql'])
-    // Only a literal block keeps the lines of its SQL.
-    return `${shown(file)}:${sql.literal ? sql.line + line - 1 : sql.line}: outputs.${output}.sql: ${message}`
+  const { rules, sql } = await lintPipeline(loaded.pipeline)
+  const broken = rules.map((problem) => {
+    const { path, line } = locateRule(loaded.text, loaded.pipeline, problem)
+    return `${shown(file)}:${line}: ${path} ${problem.message}`
   })
+  const failing = sql.map(({ output, line, message }) => {
+    const text = locate(loaded.text, ['outputs', output, 'sql'])
+    // Only a literal block keeps the lines of its SQL.
+    return `${shown(file)}:${text.literal ? text.line + line - 1 : text.line}: outputs.${output}.sql: ${message}`
+  })
+  return [...broken, ...failing]
 }
 
 /** The pipelines meant, by name or by file; all there are when none is named. */

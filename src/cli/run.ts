@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { pipeline as pipe } from 'node:stream/promises'
 import { AppError } from '../errors.ts'
@@ -11,6 +12,7 @@ import type { Engine } from '../ports.ts'
 import { type LocalRun, runLocally } from '../work/local.ts'
 import { limitsOf } from '../work/supervisor.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
+import { profileTable } from './profile.ts'
 import { createMeter, phases, quantity } from './progress.ts'
 import { rejectsTable, shownRejects } from './rejects.ts'
 import { makeFolder, save } from './save.ts'
@@ -33,7 +35,8 @@ export async function run(args: RunArgs, engine: Engine, context: Context): Prom
     args.files.map((path) => ({ name: basename(path), path })),
   ).map(({ input, file }) => ({ input, ...file }))
   const outputs = Object.keys(pipeline.outputs)
-  if (args.output === undefined && outputs.length > 1) {
+  const view = views[pipeline.name]
+  if (args.output === undefined && outputs.length > 1 && view === undefined) {
     throw new AppError(
       'invalid',
       `${pipeline.name} has ${outputs.length} outputs (${outputs.join(', ')}). Add -o DIR to say where they go.`,
@@ -46,8 +49,23 @@ export async function run(args: RunArgs, engine: Engine, context: Context): Prom
   const job = { pipeline, params, inputs, now: Date.now(), ...limitsOf(config) }
   await using local = await runLocally(engine, { ...job, signal, onProgress }).finally(() => meter[Symbol.dispose]())
   for (const { message } of local.report.warnings) stderr.write(`Warning: ${message}\n`)
-  await deliver(local, args.output, context)
+  if (args.output === undefined && view !== undefined) await show(local, view, context)
+  else await deliver(local, args.output, context)
   return tellEnd(local, args.output, context)
+}
+
+/** Pipelines whose outputs are made for looking at. Programs take them as files, by -o. */
+const views: Readonly<Record<string, (outputs: Readonly<Record<string, string>>) => string>> = { profile: profileTable }
+
+async function show(
+  { folder, report }: LocalRun,
+  view: (outputs: Readonly<Record<string, string>>) => string,
+  { stdout }: Context,
+): Promise<void> {
+  if (report.error !== null) return
+  const outputs: Record<string, string> = {}
+  for (const { name, file } of report.outputs) outputs[name] = await readFile(join(folder, file), 'utf8')
+  stdout.write(view(outputs))
 }
 
 async function deliver({ folder, report }: LocalRun, output: string | undefined, context: Context): Promise<void> {

@@ -1,9 +1,9 @@
-import { mkdir, open, rm } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
-import { AppError, asAppError, errnoOf } from '../errors.ts'
+import { Draft, unwritable } from './draft.ts'
 
 /**
- * Writes what comes to the file that the user named. Of what breaks off nothing is left that could pass for the whole.
+ * Writes what comes to the file that the user named, once it is whole.
  * @throws {AppError} invalid, when it cannot be written there.
  */
 export async function save(
@@ -11,17 +11,12 @@ export async function save(
   path: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const file = await open(path, 'w').catch((error: unknown) => {
-    throw unwritable(path, error)
-  })
-  // The user may have named a device, which is not ours to remove.
-  const isFile = (await file.stat()).isFile()
-  try {
-    await pipeline(source, file.createWriteStream(), { signal })
-  } catch (error) {
-    if (isFile) await rm(path, { force: true })
-    throw error
+  await using draft = await Draft.open(path)
+  const write = async (chunks: AsyncIterable<Uint8Array>) => {
+    for await (const chunk of chunks) await draft.write(chunk)
   }
+  await pipeline(source, write, { signal })
+  await draft.keep()
 }
 
 /** @throws {AppError} invalid */
@@ -31,10 +26,4 @@ export async function makeFolder(path: string): Promise<void> {
   } catch (error) {
     throw unwritable(path, error)
   }
-}
-
-function unwritable(path: string, cause: unknown): AppError {
-  const known = asAppError(cause)
-  if (known.code !== 'internal') return known
-  return new AppError('invalid', `${path} cannot be written (${errnoOf(cause)}). Choose another place.`, { cause })
 }

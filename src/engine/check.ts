@@ -2,29 +2,24 @@
 import type { DuckDBListValue, DuckDBValue } from '@duckdb/node-api'
 import { AppError } from '../errors.ts'
 import type { InputBalance, Pipeline, RejectPolicy, TaskError } from '../model.ts'
-import { type Database, SqlError } from './duckdb.ts'
-import type { Rejects } from './rejects.ts'
-import { cellSql, type Source, soundSql, valuesSql } from './relation.ts'
-import { typeSql } from './types.ts'
+import type { Database } from './duckdb.ts'
+import { nameColumns } from './columns.ts'
+import type { InputFile } from './inputs.ts'
+import type { FaultySource, Rejects } from './rejects.ts'
+import { cellSql, checksIn, type Source, soundSql, valuesSql } from './relation.ts'
 
 /**
- * How many records are not sound; undefined when DuckDB stumbles over the file, which for a plain one means that its
- * records do not fit the header.
+ * How many records are not sound.
  * @throws {AppError} internal, when DuckDB has seen other records than the reader.
  */
-export async function countFaulty(database: Database, source: Source): Promise<number | undefined> {
-  const { reading } = source
-  try {
-    const [row = []] = await database.rows(
-      `SELECT count(*), count(*) FILTER (WHERE NOT (${soundSql(source)})) FROM ${valuesSql(source)}`,
-    )
-    const [seen, faulty] = row.map(Number)
-    reconcile(source, seen ?? Number.NaN)
-    return faulty
-  } catch (error) {
-    if (error instanceof SqlError && reading.layout === 'plain') return undefined
-    throw error
-  }
+export async function countFaulty(database: Database, source: Source): Promise<number> {
+  const sound = soundSql(source) ?? 'true'
+  const [row = []] = await database.rows(
+    `SELECT count(*), count(*) FILTER (WHERE NOT (${sound})) FROM ${valuesSql(source)}`,
+  )
+  const [seen, faulty] = row.map(Number)
+  reconcile(source, seen ?? Number.NaN)
+  return faulty ?? 0
 }
 
 /** @throws {AppError} internal, unless the rows of the relation are the records that the reader let through. */
@@ -36,51 +31,54 @@ function reconcile({ name, reading }: Source, rows: number): void {
   })
 }
 
-/** Tells every value of a flat copy that is not what its column declares. */
-export async function tellFaults(
-  database: Database,
-  source: Source,
-  original: string,
-  rejects: Rejects,
-): Promise<void> {
-  const { reading, columns } = source
-  const typed = columns.filter(({ type }) => type !== 'string')
-  const broken = typed.map(
-    ({ type, position }, i) =>
-      `CASE WHEN NOT (${typeSql(type).sound(cellSql(reading, position), `v${position}`)}) THEN ${i} END`,
-  )
-  const cells = reading.header.map((_, position) => cellSql(reading, position))
+/** Tells every fault of the cells of a flat copy. A cell that is not of its type is told for that alone. */
+export async function tellFaults(database: Database, source: InputFile, rejects: Rejects): Promise<void> {
+  const { reading } = source
+  const checks = checksIn(source)
+  const broken = checks.map(({ fault, column }, i) => {
+    const type = checks.find((other) => other.column === column && other.key === 'type')
+    return type === undefined || type.fault === fault
+      ? `CASE WHEN ${fault} THEN ${i} END`
+      : `CASE WHEN ${type.fault} THEN NULL WHEN ${fault} THEN ${i} END`
+  })
+  const cells = reading.file.header.map((_, position) => cellSql(reading, position))
   const rows = database.stream(
     `SELECT line, byte_offset, byte_length, record, list_filter([${broken.join(', ')}], x -> x IS NOT NULL), [${cells.join(', ')}]
-     FROM ${valuesSql(source)} WHERE NOT (${soundSql(source)})`,
+     FROM ${valuesSql(source)} WHERE NOT (${soundSql(source) ?? 'true'})`,
   )
-  const names = columns.toSorted((a, b) => a.position - b.position).map(({ name }) => name)
-  const faulty = { input: source.input, file: source.file, name: source.name, path: original, columns: names }
+  const faulty = faultySource(source)
   for await (const [line, byteOffset, byteLength, record, faults, texts] of rows) {
     const values = items(texts).map(String)
     for (const index of items(faults)) {
-      const column = typed[Number(index)]
-      if (column === undefined) continue
+      const check = checks[Number(index)]
+      if (check === undefined) continue
       await rejects.add(faulty, {
         line: Number(line),
         byteOffset: Number(byteOffset),
         byteLength: Number(byteLength),
         record: Number(record),
-        column: column.name,
-        code: 'type-error',
-        message: `“${shorten(values[column.position] ?? '')}” is not ${typeSql(column.type).about}`,
+        column: check.column.field.name,
+        code: check.code,
+        message: check.message(quoted(values[check.position] ?? '')),
         cells: values,
       })
     }
   }
 }
 
-function items(value: DuckDBValue | undefined): readonly DuckDBValue[] {
+/** A file as its rejects name it. */
+export function faultySource({ input, file, name, reading }: InputFile): FaultySource {
+  const columns = nameColumns(reading.file.header).columns.map((one) => one.field.name)
+  return { input, file, name, text: reading.file, columns }
+}
+
+export function items(value: DuckDBValue | undefined): readonly DuckDBValue[] {
   return (value as DuckDBListValue).items
 }
 
-function shorten(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text
+/** A cell's text as messages quote it. */
+export function quoted(text: string): string {
+  return `“${text.length > 60 ? `${text.slice(0, 60)}…` : text}”`
 }
 
 /** The error a run ends with when it has more rejects than the pipeline allows. */

@@ -60,6 +60,15 @@ export class Database implements Disposable {
     return this.#told(async () => (await this.connection.runAndReadAll(sql)).getRows())
   }
 
+  /** The relations that a SELECT names, as far as it can be read. */
+  tablesIn(sql: string): readonly string[] {
+    try {
+      return this.connection.getTableNames(sql, false)
+    } catch {
+      return []
+    }
+  }
+
   /** Rows as they come, for results that may not fit into memory. On a connection of its own, so that others can go on. */
   async *stream(sql: string): AsyncGenerator<DuckDBValue[]> {
     const connection = await this.#instance.connect()

@@ -1,50 +1,59 @@
 /** The files of a job, read: what their records are, and which columns they have under the pipeline's contract. */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { examine, readFlat, readPlain } from '../csv/read.ts'
-import type { Reading, ReadOptions } from '../csv/reading.ts'
-import type { Facts } from '../csv/scan.ts'
+import { merge } from '../csv/evidence.ts'
+import { infer } from '../csv/infer.ts'
+import { Kernel } from '../csv/kernel/kernel.ts'
+import { readFile, readFlat, type Reading, type ReadOptions } from '../csv/read.ts'
+import { columnWarnings } from '../csv/report.ts'
 import { AppError } from '../errors.ts'
-import type { InputSpec, Warning } from '../model.ts'
+import { type InputSpec, type Params, plainField, plainSchema, type ReaderOptions, type Warning } from '../model.ts'
 import type { Job, JobInput, RunOptions } from '../ports.ts'
-import { matchColumns, nameColumns } from './columns.ts'
+import { type Column, matchColumns, nameColumns } from './columns.ts'
 import type { Rejects } from './rejects.ts'
 import type { Source } from './relation.ts'
 
 export interface InputFile extends Source {
-  /** The file as it was handed in, which `reading.path` is only in the plain layout. */
-  readonly original: string
-  readonly spec: InputSpec
   readonly warnings: readonly Warning[]
 }
 
-/** Beyond, DuckDB takes minutes over a single row. */
-const mostColumns = 4096
+/** What reading a job's nth file may leave behind, by which DuckDB may read it. */
+export function pathsOf(folder: string, file: number): string[] {
+  const scratch = scratchOf(folder, file)
+  return ['bytes', 'text', 'flat'].map((ending) => `${scratch}.${ending}`)
+}
 
-/** Where the flat copy of a job's nth file goes. */
-export function flatPath(folder: string, file: number): string {
+function scratchOf(folder: string, file: number): string {
   return join(folder, 'flat', String(file))
 }
 
 export class Inputs {
   readonly #folder: string
   readonly #job: Job
+  readonly #kernel: Kernel
   readonly #rejects: Rejects
   readonly #options: RunOptions
   /** For the progress: bytes of the files that are read, and of all. */
   #read = 0
   #total: number | null = null
 
-  constructor(folder: string, job: Job, rejects: Rejects, options: RunOptions) {
+  private constructor(folder: string, job: Job, kernel: Kernel, rejects: Rejects, options: RunOptions) {
     this.#folder = folder
     this.#job = job
+    this.#kernel = kernel
     this.#rejects = rejects
     this.#options = options
   }
 
+  static async open(folder: string, job: Job, rejects: Rejects, options: RunOptions): Promise<Inputs> {
+    return new Inputs(folder, job, await Kernel.load(), rejects, options)
+  }
+
   /**
    * Reads every file, each the quickest way it allows. Where an input declares no columns, its first file does so for
-   * the others.
+   * the others, and the cells of all of them tell the types.
    * @throws {AppError} rejected, when a file is no CSV or not the one that the pipeline expects.
    */
   async read(): Promise<InputFile[]> {
@@ -52,74 +61,106 @@ export class Inputs {
     const sizes = await Promise.all(this.#job.inputs.map(async ({ path }) => (await stat(path)).size))
     this.#total = sizes.reduce((sum, size) => sum + size, 0)
     for (const [file, input] of this.#job.inputs.entries()) {
-      const facts = await this.#examine(input)
-      const spec = specFor(
-        this.#job.pipeline.inputs[input.input] ?? {},
-        files.find((other) => other.input === input.input),
-      )
-      const plain = await readPlain(input.path, facts)
-      const reading = plain ?? (await this.#readFlat(file, input, facts))
-      files.push(this.#open(file, input, spec, reading))
-      this.#read += facts.bytes
+      await verify(input, this.#options.signal)
+      const reading = await readFile(input.path, this.#reading(file, input))
+      const first = files.find((other) => other.input === input.input)
+      files.push(this.#matched(file, input, reading, first))
+      this.#read += sizes[file] ?? 0
     }
-    return files
+    return files.map((file) => (this.#isDeclared(file.input) ? file : typed(file, files)))
   }
 
-  /** Reads a file anew, record by record, because it was found not to be sound. */
-  async readAgain({ file, spec, reading }: InputFile): Promise<InputFile> {
-    const input = this.#job.inputs[file]
-    if (input === undefined) throw new RangeError(`there is no file ${file}`)
+  /** Reads a file anew, so that the place of each record is known, because it was found not to be sound. */
+  async readAgain(file: InputFile): Promise<InputFile> {
+    const input = this.#job.inputs[file.file]
+    if (input === undefined) throw new RangeError(`there is no file ${file.file}`)
     this.#read = 0
-    this.#total = reading.facts.bytes
-    return this.#open(file, input, spec, await this.#readFlat(file, input, reading.facts))
+    this.#total = file.reading.file.textBytes
+    // What was told the first time is not told again.
+    const options = { ...this.#reading(file.file, input), onFault: async () => {} }
+    return { ...file, reading: await readFlat(file.reading.file, 'placed', options) }
   }
 
-  #open(file: number, { input, name, path }: JobInput, spec: InputSpec, reading: Reading): InputFile {
-    if (reading.header.length > mostColumns) {
-      const what = `${name} line 1: the header has ${reading.header.length} columns; ${mostColumns} are the most.`
-      throw new AppError('unprocessable', what, { details: { file: name, line: 1 } })
-    }
-    // Columns that the first file made known for the others go by the names they were given here.
-    const byGivenName = this.#job.pipeline.inputs[input]?.columns === undefined && spec.columns !== undefined
-    const labels = byGivenName ? nameColumns(reading.header).columns.map((column) => column.name) : reading.header
-    const { columns, warnings } = matchColumns(spec, labels, name)
-    return { input, file, name, original: path, spec, reading, columns, warnings: [...reading.warnings, ...warnings] }
+  #isDeclared(input: string): boolean {
+    return this.#job.pipeline.inputs[input]?.schema !== undefined
   }
 
-  async #examine(input: JobInput): Promise<Facts> {
-    const facts = await examine(input.path, { ...this.#reading(input), hash: input.sha256 !== null })
-    if (facts.sha256 === input.sha256) return facts
-    throw new AppError(
-      'unprocessable',
-      `The stored bytes of ${input.name} are not those that were received. Send the file again.`,
-      { details: { file: input.name, expected: input.sha256, found: facts.sha256 } },
-    )
+  /** The columns of a file; of several for an input that declares none, those of the first under its names. */
+  #matched(file: number, { input, name }: JobInput, reading: Reading, first: InputFile | undefined): InputFile {
+    const { header } = reading.file
+    const spec = this.#job.pipeline.inputs[input] ?? {}
+    const given = this.#isDeclared(input) || first === undefined ? spec : sameAs(first)
+    const labels = given === spec ? header : nameColumns(header).columns.map(({ field }) => field.name)
+    const { columns, warnings } = matchColumns(given, labels, name)
+    return { input, file, name, reading, columns, warnings: [...reading.warnings, ...warnings] }
   }
 
-  async #readFlat(file: number, input: JobInput, facts: Facts): Promise<Reading> {
-    let columns: string[] | undefined
-    return readFlat(input.path, flatPath(this.#folder, file), facts, {
-      ...this.#reading(input),
-      onFault: async (fault, header) => {
-        columns ??= nameColumns(header).columns.map((column) => column.name)
-        await this.#rejects.add({ input: input.input, file, name: input.name, path: input.path, columns }, fault)
-      },
-    })
-  }
-
-  #reading({ name }: JobInput): Omit<ReadOptions, 'onFault'> {
+  #reading(file: number, input: JobInput): ReadOptions {
     const { signal, onProgress } = this.#options
+    const { name } = input
+    let columns: string[] | undefined
     return {
       name,
+      scratch: scratchOf(this.#folder, file),
+      given: { ...this.#job.pipeline.inputs[input.input]?.reader, ...readerOf(this.#job.params) },
+      expected: this.#job.pipeline.inputs[input.input]?.schema?.fields.map((field) => field.name) ?? [],
+      mostBytes: this.#job.unpacked,
+      kernel: this.#kernel,
       signal,
       onProgress: (bytes) =>
         onProgress({ phase: 'reading', unit: 'bytes', done: this.#read + bytes, total: this.#total }),
+      onFault: async (fault, text) => {
+        columns ??= nameColumns(text.header).columns.map(({ field }) => field.name)
+        await this.#rejects.add({ input: input.input, file, name, text, columns }, fault)
+      },
     }
   }
 }
 
+/** What the params of a task say about the form of its files; `pipeline/reader.ts` has checked them. */
+function readerOf(params: Params): ReaderOptions {
+  const options = Object.entries(params).filter(([name]) => name.startsWith('reader.'))
+  return Object.fromEntries(options.map(([name, value]) => [name.slice('reader.'.length), value]))
+}
+
+/** @throws {AppError} unprocessable, when the bytes are not those that were taken in. */
+async function verify({ path, name, sha256 }: JobInput, signal: AbortSignal): Promise<void> {
+  if (sha256 === null) return
+  const digest = createHash('sha256')
+  const stream = createReadStream(path, { highWaterMark: 1 << 20, signal })
+  for await (const chunk of stream as AsyncIterable<Buffer>) digest.update(chunk)
+  const found = digest.digest('hex')
+  if (found === sha256) return
+  const what = `The stored bytes of ${name} are not those that were received. Send the file again.`
+  throw new AppError('unprocessable', what, { details: { file: name, expected: sha256, found } })
+}
+
 /** An input that declares no columns is held to those of its first file, under the names they have here. */
-function specFor(spec: InputSpec, first: InputFile | undefined): InputSpec {
-  if (spec.columns !== undefined || first === undefined) return spec
-  return { ...spec, columns: Object.fromEntries(first.columns.map(({ name }) => [name, 'string'])) }
+function sameAs(first: InputFile): InputSpec {
+  return { schema: plainSchema(first.columns.map(({ field }) => plainField(field.name))) }
+}
+
+/** An undeclared file with the types that all cells of its input give evidence of. */
+function typed(file: InputFile, files: readonly InputFile[]): InputFile {
+  const others = files.filter(({ input }) => input === file.input)
+  const evidence = file.columns.map(({ field }) =>
+    others.map(({ reading, columns }) => reading.evidence[positionOf(columns, field.name)]).reduce(merge),
+  )
+  const columns = file.columns.map((column, i): Column => {
+    const one = evidence[i]
+    return one === undefined ? column : { ...column, field: plainField(column.field.name, infer(one).type) }
+  })
+  const names = columns.map(({ field }) => field.name)
+  const warnings =
+    file === others[0]
+      ? columnWarnings(
+          names,
+          evidence.filter((one) => one !== undefined),
+        )
+      : []
+  return { ...file, columns, warnings: [...file.warnings, ...warnings] }
+}
+
+function positionOf(columns: readonly Column[], name: string): number {
+  return columns.find(({ field }) => field.name === name)?.position ?? -1
 }

@@ -4,8 +4,10 @@ import type { Pipeline } from '../model.ts'
 import { Database, quoteName } from './duckdb.ts'
 import { selectColumns } from './outputs.ts'
 import { createRejectsRelation } from './rejects.ts'
-import { createReservedRelations } from './relations.ts'
-import { typeSql } from './types.ts'
+import { createColumnsRelation } from './columns-relation.ts'
+import { createFilesRelation } from './relations.ts'
+import { checkRules, type RuleProblem } from './rules.ts'
+import { sqlTypeOf } from './types.ts'
 
 export interface SqlProblem {
   readonly output: string
@@ -20,25 +22,26 @@ export async function openEmptyDatabase(): Promise<Database> {
   const reach = { spill: '', readable: [], writable: '/nowhere' }
   const database = await Database.open({ memory: 100e6, threads: 1, ...reach, signal })
   await createRejectsRelation(database)
-  await createReservedRelations(database, { now: 0 }, [], () => {
+  await createFilesRelation(database, { now: 0 }, [], () => {
     throw new RangeError('no file has a balance where there are no files')
   })
+  await createColumnsRelation(database, [], () => undefined)
   return database
 }
 
 /**
- * What is wrong with the outputs' SQL. Of an input that declares no columns nobody knows the names, so where there is
+ * What is wrong with the inputs' contracts and with the outputs' SQL. Of an input that declares no columns nobody knows the names, so where there is
  * one, only the form of the SQL is judged.
  */
-export async function lintPipeline(pipeline: Pipeline): Promise<SqlProblem[]> {
+export async function lintPipeline(pipeline: Pipeline): Promise<{ rules: RuleProblem[]; sql: SqlProblem[] }> {
   const { inputs, outputs } = pipeline
   using database = await openEmptyDatabase()
-  for (const [name, { columns }] of Object.entries(inputs)) {
-    if (columns === undefined) continue
-    const typed = Object.entries(columns).map(([column, type]) => `${quoteName(column)} ${typeSql(type).sqlType}`)
+  for (const [name, { schema }] of Object.entries(inputs)) {
+    if (schema === undefined) continue
+    const typed = schema.fields.map((field) => `${quoteName(field.name)} ${sqlTypeOf(field.type)}`)
     await database.run(`CREATE TABLE ${quoteName(name)} (${typed.join(', ')})`)
   }
-  const known = Object.values(inputs).every(({ columns }) => columns !== undefined)
+  const known = Object.values(inputs).every(({ schema }) => schema !== undefined)
   const problems: SqlProblem[] = []
   for (const [output, { sql }] of Object.entries(outputs)) {
     const message = await whatIsWrong(database, output, sql)
@@ -46,7 +49,7 @@ export async function lintPipeline(pipeline: Pipeline): Promise<SqlProblem[]> {
     const [first = message] = message.split('\n')
     problems.push({ output, line: Number(/^LINE (\d+):/m.exec(message)?.[1] ?? 1), message: first })
   }
-  return problems
+  return { rules: await checkRules(database, pipeline), sql: problems }
 }
 
 async function whatIsWrong(database: Database, output: string, sql: string): Promise<string | undefined> {

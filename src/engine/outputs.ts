@@ -124,31 +124,49 @@ interface Operator {
   readonly children?: readonly Operator[]
 }
 
+/** How a file is known in a plan: by its path, and by the error of the filter that guards it, where one does. */
+export interface Counted {
+  readonly path: string
+  readonly mark: string | undefined
+}
+
 /**
- * Writes the output and says what the plan, as executed, has counted: the rows written, and for each mark the rows that
- * a scan has given to the filter with that mark and all of which have passed it; -1 where there is no such filter.
+ * Writes the output and says what the plan, as executed, has counted: the rows written, and for each file the rows that
+ * every scan of it has given, and that have all passed the filter with its mark; -1 where that is not so.
  * `plan` is where the database leaves its plans.
  */
 export async function writeCounted(
   database: Database,
   copy: string,
   plan: string,
-  marks: readonly string[],
+  files: readonly Counted[],
 ): Promise<{ rows: number; passed: readonly number[] }> {
   const [row] = await database.rows(copy)
   const operators = [...walk(JSON.parse(await readFile(plan, 'utf8')) as Operator)]
   const filters = operators.filter(({ operator_name: name }) => name === 'FILTER')
-  const passed = marks.map((mark) => {
+  const passed = files.map(({ path, mark }) => {
+    if (mark === undefined) return rowsOf(scansIn(operators, path))
     const guards = filters.filter(({ extra_info: info }) => JSON.stringify(info).includes(mark))
-    return Math.max(-1, ...guards.map(rowsThrough))
+    return Math.max(-1, ...guards.map((guard) => rowsThrough(guard, path)))
   })
   return { rows: Number(row?.[0]), passed }
 }
 
-function rowsThrough(filter: Operator): number {
-  const scans = [...walk(filter)].filter(({ operator_name: name }) => name === 'READ_CSV')
-  const rows = filter.operator_cardinality ?? -1
-  return scans.length === 1 && scans[0]?.operator_cardinality === rows ? rows : -1
+function rowsThrough(filter: Operator, path: string): number {
+  const rows = rowsOf(scansIn([...walk(filter)], path))
+  return filter.operator_cardinality === rows ? rows : -1
+}
+
+function scansIn(operators: readonly Operator[], path: string): Operator[] {
+  return operators.filter(
+    ({ operator_name: name, extra_info: info }) => name === 'READ_CSV' && info?.['Filename(s)'] === path,
+  )
+}
+
+/** What every one of the scans has given; -1 where they differ, and where there is none. */
+function rowsOf(scans: readonly Operator[]): number {
+  const [first, ...others] = scans.map(({ operator_cardinality: rows }) => rows ?? -1)
+  return first !== undefined && others.every((rows) => rows === first) ? first : -1
 }
 
 function* walk(operator: Operator): Generator<Operator> {

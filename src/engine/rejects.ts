@@ -1,8 +1,8 @@
 /** The rejects of a run: gathered in DuckDB, where they may spill, and written as one CSV in the order of the files. */
 import { type DuckDBAppender, DuckDBMapValue, MAP, VARCHAR } from '@duckdb/node-api'
-import type { Fault } from '../csv/reading.ts'
+import type { Fault } from '../csv/fault.ts'
+import { RawReader, type RawSource } from '../csv/raw.ts'
 import { type Database, quoteText } from './duckdb.ts'
-import { RawReader } from './raw.ts'
 
 /** Where a fault was found, for those who only know the record. */
 export interface FaultySource {
@@ -10,8 +10,8 @@ export interface FaultySource {
   /** 0-based among the job's files. */
   readonly file: number
   readonly name: string
-  /** The original, which byte offsets count in. */
-  readonly path: string
+  /** The text in which faults have their places. */
+  readonly text: RawSource
   /** The names under which the cells are kept, in the record's order. */
   readonly columns: readonly string[]
 }
@@ -36,7 +36,7 @@ export async function createRejectsRelation(database: Database): Promise<void> {
 export class Rejects implements AsyncDisposable {
   readonly #database: Database
   readonly #appender: DuckDBAppender
-  readonly #raw = new RawReader()
+  readonly #raws = new Map<string, RawReader>()
   readonly #first = new Map<string, FirstFault>()
   #count = 0
 
@@ -61,13 +61,13 @@ export class Rejects implements AsyncDisposable {
   }
 
   async add(source: FaultySource, fault: Fault): Promise<void> {
-    const raw = await this.#raw.read(source.path, fault)
+    const { byteOffset, raw } = await (await this.#rawReader(source.text)).read(fault)
     const row = this.#appender
     row.appendInteger(source.file)
     row.appendInteger(this.#count)
     row.appendVarchar(source.input)
     row.appendVarchar(source.name)
-    for (const number of [fault.line, fault.byteOffset, fault.record]) row.appendBigInt(BigInt(number))
+    for (const number of [fault.line, byteOffset, fault.record]) row.appendBigInt(BigInt(number))
     if (fault.column === null) row.appendNull()
     else row.appendVarchar(fault.column)
     for (const text of [fault.code, fault.message, raw]) row.appendVarchar(text)
@@ -77,6 +77,12 @@ export class Rejects implements AsyncDisposable {
     this.#count++
     if (this.#count % rowsPerFlush === 0) this.flush()
     this.#keepFirst(source, fault)
+  }
+
+  async #rawReader(text: FaultySource['text']): Promise<RawReader> {
+    const open = this.#raws.get(text.path) ?? (await RawReader.open(text))
+    this.#raws.set(text.path, open)
+    return open
   }
 
   #keepFirst(source: FaultySource, fault: Fault): void {
@@ -103,7 +109,7 @@ export class Rejects implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#appender.closeSync()
-    await this.#raw[Symbol.asyncDispose]()
+    for (const raw of this.#raws.values()) await raw[Symbol.asyncDispose]()
   }
 }
 

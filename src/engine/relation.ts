@@ -1,9 +1,11 @@
 /** The SQL by which a file becomes a typed relation. */
-import { flatColumns, flatDelimiter, unescapeSql } from '../csv/flat.ts'
-import type { Reading } from '../csv/reading.ts'
+import { flatColumns, unescapeSql } from '../csv/flat.ts'
+import type { Reading } from '../csv/read.ts'
 import type { Column } from './columns.ts'
+import { type Check, checksOf } from './constraints.ts'
 import { quoteName, quoteText } from './duckdb.ts'
-import { typeSql } from './types.ts'
+import { nativeType } from './native.ts'
+import { sqlTypeOf, valueSql } from './types.ts'
 
 /** One file of an input, read and with its columns known. */
 export interface Source {
@@ -16,74 +18,102 @@ export interface Source {
 }
 
 /**
- * The file as text columns c0, c1, … The settings are those under which DuckDB's reader decides nothing by itself; in
- * the plain layout a last column takes what a record has too much, and a record that has too little ends in NULL.
+ * The file as columns c0, c1, … The settings are those under which DuckDB's reader decides nothing by itself. Columns of
+ * which the reader has seen that DuckDB reads every cell as it is meant are read as their type at once, the others as
+ * text. An empty cell is NULL in both.
  */
-export function scanSql({ layout, path, header, lineEnd, longest }: Reading): string {
-  const cells = header.map((_, i) => `c${i}`)
-  const names = layout === 'plain' ? [...cells, 'extra'] : [...flatColumns, ...cells]
+export function scanSql({ reading, columns }: Source): string {
+  const { layout, path, file, delimiter, lineEnd, skip, longest } = reading
+  const types = new Map(columns.map((column) => [column.position, nativeType(reading, column)]))
+  const cells = file.header.map((_, i): [string, string] => [`c${i}`, types.get(i) ?? 'VARCHAR'])
+  const places = layout === 'placed' ? flatColumns.map((name): [string, string] => [name, 'BIGINT']) : []
   const options = {
-    delim: quoteText(layout === 'plain' ? ',' : flatDelimiter),
+    delim: quoteText(delimiter),
     quote: "''",
     escape: "''",
     comment: "''",
     new_line: lineEnd === '\n' ? "'\\n'" : "'\\r\\n'",
     header: 'false',
-    skip: layout === 'plain' ? '1' : '0',
+    skip: String(skip),
     auto_detect: 'false',
-    null_padding: String(layout === 'plain'),
-    nullstr: 'chr(1)',
+    null_padding: 'false',
+    nullstr: "''",
     // DuckDB's default or more: its buffers grow with it, and below it they would be small.
     max_line_size: String(Math.max(longest, 2_000_000)),
     hive_partitioning: 'false',
-    columns: `{${names.map((name) => `'${name}': '${isNumber(name) ? 'BIGINT' : 'VARCHAR'}'`).join(', ')}}`,
+    columns: `{${[...places, ...cells].map(([name, type]) => `'${name}': '${type}'`).join(', ')}}`,
   }
   const list = Object.entries(options).map(([name, value]) => `${name} = ${value}`)
   return `read_csv(${quoteText(path)}, ${list.join(', ')})`
 }
 
-function isNumber(name: string): boolean {
-  return (flatColumns as readonly string[]).includes(name)
-}
-
-/** The text of a column's cell. */
+/** The text of a column's cell, where it is read as text. */
 export function cellSql(reading: Reading, position: number): string {
-  return reading.escaped ? unescapeSql(`c${position}`) : `c${position}`
+  // Not by `force_not_null`: DuckDB applies it to other columns when a query does not take them all.
+  const text = `coalesce(c${position}, '')`
+  return reading.escaped ? unescapeSql(text) : text
 }
 
 /**
  * The file's cells with their typed values beside them, v0, v1, … A check that looks at a value costs no second cast:
  * DuckDB does not push a filter that may end the statement below the projection that makes the value.
  */
-export function valuesSql({ reading, columns }: Source): string {
-  const values = columns.map(
-    ({ type, position }) => `${typeSql(type).value(cellSql(reading, position))} AS v${position}`,
-  )
-  return `(SELECT *, ${values.join(', ')} FROM ${scanSql(reading)})`
+export function valuesSql(source: Source): string {
+  const { reading, columns } = source
+  const values = columns.flatMap((column) => {
+    const { field, position } = column
+    if (position === null) return []
+    const isNative = nativeType(reading, column) !== undefined
+    return [`${isNative ? `c${position}` : valueSql(field, cellSql(reading, position))} AS v${position}`]
+  })
+  return `(SELECT ${['*', ...values].join(', ')} FROM ${scanSql(source)})`
+}
+
+/** A column's typed value: NULL where the file does not have it. */
+export function columnSql({ field, position }: Column): string {
+  return position === null ? `NULL::${sqlTypeOf(field.type)}` : `v${position}`
 }
 
 /** The typed columns, under their names, of all records for which `where` holds. */
 export function typedSql(source: Source, where?: string): string {
-  const values = source.columns.map(({ name, position }) => `v${position} AS ${quoteName(name)}`)
+  const values = source.columns.map((column) => `${columnSql(column)} AS ${quoteName(column.field.name)}`)
   return `SELECT ${values.join(', ')} FROM ${valuesSql(source)}${where === undefined ? '' : ` WHERE ${where}`}`
 }
 
-/** For each reason why a record may not be sound, the SQL that is true when it is not. */
-function faultsSql({ reading, columns }: Source): string[] {
-  const ragged = reading.layout === 'plain' ? ['extra IS NOT NULL', `c${reading.header.length - 1} IS NULL`] : []
-  const typed = columns
-    .filter(({ type }) => type !== 'string')
-    .map(({ type, position }) => `NOT (${typeSql(type).sound(cellSql(reading, position), `v${position}`)})`)
-  return [...ragged, ...typed]
+/** A check of one column of a file. */
+export interface ColumnCheck extends Check {
+  readonly column: Column
+  /** 0-based in the record. */
+  readonly position: number
+  /** SQL that is true for a record at fault. */
+  readonly fault: string
 }
 
-/** True for a record that keeps the whole contract. A chain of CASE stops at the first fault; AND would not. */
-export function soundSql(source: Source): string {
-  const faults = faultsSql(source)
-  return faults.length === 0 ? 'true' : `CASE ${faults.map((sql) => `WHEN ${sql} THEN false`).join(' ')} ELSE true END`
+/** Everything that is asked of the cells of a file, the type of each before the rest. */
+export function checksIn({ reading, columns }: Source): ColumnCheck[] {
+  return columns.flatMap((column) => {
+    const { field, position, inKey } = column
+    if (position === null) return []
+    const isNative = nativeType(reading, column) !== undefined
+    const checks = checksOf(field, inKey).filter(({ key }) => !isNative || key !== 'type')
+    return checks.map((check): ColumnCheck => {
+      const fault = check.broken(cellSql(reading, position), `v${position}`)
+      return { ...check, column, position, fault }
+    })
+  })
+}
+
+/**
+ * True for a record that keeps the whole contract; undefined when every record is known to. A chain of CASE stops at the
+ * first fault; AND would not.
+ */
+export function soundSql(source: Source): string | undefined {
+  const faults = checksIn(source).map(({ fault }) => `WHEN ${fault} THEN false`)
+  return faults.length === 0 ? undefined : `CASE ${faults.join(' ')} ELSE true END`
 }
 
 /** True for a sound record; any other ends the statement with `mark` as its error. */
-export function guardSql(source: Source, mark: string): string {
-  return `CASE WHEN ${soundSql(source)} THEN true ELSE error(${quoteText(mark)}) END`
+export function guardSql(source: Source, mark: string): string | undefined {
+  const sound = soundSql(source)
+  return sound === undefined ? undefined : `CASE WHEN ${sound} THEN true ELSE error(${quoteText(mark)}) END`
 }

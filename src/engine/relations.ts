@@ -2,14 +2,13 @@
 import type { InputBalance } from '../model.ts'
 import type { Job } from '../ports.ts'
 import { type Database, quoteName } from './duckdb.ts'
-import type { InputFile } from './inputs.ts'
-import { typedSql } from './relation.ts'
+import { type Source, typedSql } from './relation.ts'
 
 /** Each input as a view over its files, with only the records that `where` lets through. */
-export async function createInputViews(
+export async function createInputViews<File extends Source>(
   database: Database,
-  files: readonly InputFile[],
-  where: (file: InputFile) => string | undefined,
+  files: readonly File[],
+  where: (file: File) => string | undefined,
 ): Promise<void> {
   for (const [input, sources] of Map.groupBy(files, (file) => file.input)) {
     const selects = sources.map((source) => typedSql(source, where(source)))
@@ -17,19 +16,16 @@ export async function createInputViews(
   }
 }
 
-/** `files` and `columns`. (`rejects` is there from the start.) */
-export async function createReservedRelations(
+/** `files`. (`rejects` is there from the start.) */
+export async function createFilesRelation<File extends Source>(
   database: Database,
   { now }: Pick<Job, 'now'>,
-  files: readonly InputFile[],
-  balanceOf: (file: InputFile) => InputBalance,
+  files: readonly File[],
+  balanceOf: (file: File) => InputBalance,
 ): Promise<void> {
   await database.run(`CREATE OR REPLACE TABLE files (
     input VARCHAR, name VARCHAR, bytes BIGINT, records BIGINT, rows BIGINT, rejected BIGINT, blank_lines BIGINT,
     columns VARCHAR[], read_at TIMESTAMP)`)
-  await database.run(
-    `CREATE OR REPLACE TABLE columns (input VARCHAR, file VARCHAR, position INTEGER, name VARCHAR, type VARCHAR)`,
-  )
   for (const file of files) {
     const { records, accepted, rejected, blankLines } = balanceOf(file)
     // Names come in as values, and lists as JSON text: nothing of a user's is ever part of the SQL.
@@ -38,20 +34,11 @@ export async function createReservedRelations(
       [
         file.input,
         file.name,
-        ...[file.reading.facts.bytes, records, accepted, rejected, blankLines].map(String),
-        JSON.stringify(file.reading.header),
+        ...[file.reading.file.bytes, records, accepted, rejected, blankLines].map(String),
+        JSON.stringify(file.reading.file.header),
         String(now),
       ],
     )
-    for (const { name, type, position } of file.columns) {
-      await database.run('INSERT INTO columns VALUES ($1, $2, $3::INTEGER, $4, $5)', [
-        file.input,
-        file.name,
-        String(position + 1),
-        name,
-        type,
-      ])
-    }
   }
 }
 
@@ -60,7 +47,9 @@ const sqlTypes = { string: 'VARCHAR', integer: 'BIGINT', number: 'DOUBLE', boole
 /** Params as DuckDB variables: `getvariable('name')`. Values, never text inside SQL. */
 export async function setParams(database: Database, { params, pipeline }: Job): Promise<void> {
   for (const [name, value] of Object.entries(params)) {
-    const type = pipeline.params[name]?.type ?? 'string'
+    const type = pipeline.params[name]?.type
+    // The others say how files are read, and are no concern of the SQL.
+    if (type === undefined) continue
     const sql = type === 'array' ? '$1::JSON::VARCHAR[]' : `($1::JSON ->> '$')::${sqlTypes[type]}`
     await database.run(`SET VARIABLE ${quoteName(name)} = ${sql}`, [JSON.stringify(value)])
   }

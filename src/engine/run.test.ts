@@ -1,61 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { declare, mill, nothing, output } from '../../test/engine-fixture.ts'
 import type { ColumnType, ParamSpec, Pipeline } from '../model.ts'
-import { type Job, type Report, jobFile } from '../ports.ts'
+import { jobFile } from '../ports.ts'
 import { runJob } from './run.ts'
 
-const nothing: Pipeline = { name: 'test', about: '', params: {}, rejects: 'fail', inputs: { file: {} }, outputs: {} }
-
-interface Result {
-  readonly report: Report
-  readonly files: Readonly<Record<string, string>>
-  readonly flat: readonly string[]
-}
-
-/** Runs a pipeline over texts, the way the child does, in a folder of its own. */
-async function mill(
-  pipeline: Partial<Pipeline>,
-  texts: Readonly<Record<string, string | Buffer>>,
-  more: Partial<Job> = {},
-): Promise<Result> {
-  const folder = await mkdtemp(join(tmpdir(), 'rowmill-engine-'))
-  try {
-    const inputs = []
-    for (const [name, text] of Object.entries(texts)) {
-      const path = join(folder, String(inputs.length))
-      await writeFile(path, text)
-      inputs.push({ input: Object.keys(pipeline.inputs ?? nothing.inputs)[0] ?? '', name, path, sha256: null })
-    }
-    const job = {
-      pipeline: { ...nothing, ...pipeline },
-      params: {},
-      inputs,
-      now: 0,
-      memory: 500e6,
-      threads: 2,
-      ...more,
-    }
-    await writeFile(join(folder, jobFile), JSON.stringify(job))
-    const report = await runJob(folder, { signal: new AbortController().signal, onProgress: () => {} })
-    const files: Record<string, string> = {}
-    for (const { name, file } of report.outputs) files[name] = await readFile(join(folder, file), 'utf8')
-    if (report.rejects !== null) files['rejects'] = await readFile(join(folder, report.rejects.file), 'utf8')
-    return { report, files, flat: await readdir(join(folder, 'flat')) }
-  } finally {
-    await rm(folder, { recursive: true })
-  }
-}
-
-function output(sql: string, format: 'csv' | 'ndjson' = 'csv') {
-  return { to: 'results', format, sql } as const
-}
-
 const songPlays: Partial<Pipeline> = {
-  inputs: { plays: { columns: { Song: 'string', Date: 'date', Plays: 'integer' } } },
+  inputs: { plays: declare({ Song: 'string', Date: 'date', Plays: 'integer' }) },
   outputs: { totals: output('SELECT Song, Date, sum(Plays) AS Plays FROM plays GROUP BY ALL ORDER BY ALL;') },
 }
 
@@ -93,7 +48,7 @@ test('one bad value fails the run; every fault of every record is told', async (
 test('a pipeline says how many rejects it can bear', async () => {
   const text = 'n\n1\nx\n3\n4\n'
   const outputs = { sum: output('SELECT sum(n)::BIGINT AS s FROM file') }
-  const inputs = { file: { columns: { n: 'integer' as const } } }
+  const inputs = { file: declare({ n: 'integer' }) }
   for (const [rejects, succeeds] of [
     ['keep', true],
     ['fail', false],
@@ -160,7 +115,7 @@ test('a type takes what it means and nothing else', async () => {
     const { report, files } = await mill(
       {
         rejects: 'keep',
-        inputs: { file: { columns: { k: 'string', v: type } } },
+        inputs: { file: declare({ k: 'string', v: type }) },
         outputs: { rows: output('FROM file') },
       },
       { 'v.csv': `k,v\n${values.map((value, i) => `${i},"${value}"`).join('\n')}\n` },
@@ -184,7 +139,7 @@ test('the bet and the careful way come to the same, for any file', async () => {
     { weight: 9, arbitrary: fc.tuple(fc.constantFrom('a', 'b', 'c'), value) },
     { weight: 1, arbitrary: fc.constantFrom(['a'], ['a', '1', '2']) },
   )
-  const inputs = { file: { columns: { k: 'string', n: 'integer' } } } as const
+  const inputs = { file: declare({ k: 'string', n: 'integer' }) } as const
   const sum = output('SELECT k, sum(n) AS n FROM file GROUP BY k ORDER BY k')
   await fc.assert(
     fc.asyncProperty(fc.array(record, { maxLength: 8 }), fc.boolean(), async (records, quoted) => {
@@ -220,7 +175,7 @@ test('a query that does not look at every row is still told of the bad one', asy
     'SELECT count(*) AS n FROM file',
   ]) {
     const { report } = await mill(
-      { inputs: { file: { columns: { k: 'string', n: 'integer' } } }, outputs: { rows: output(sql) } },
+      { inputs: { file: declare({ k: 'string', n: 'integer' }) }, outputs: { rows: output(sql) } },
       { 'f.csv': 'k,n\na,1\nb,2\nc,x\n' },
     )
     assert.equal(report.error?.code, 'rejected', sql)
@@ -244,7 +199,7 @@ test('columns are matched by name: in any order, none missing, none besides, non
 })
 
 test('a cell that means “missing” to DuckDB is a cell like any other', async () => {
-  const inputs = { file: { columns: { k: 'string', d: 'date' } } } as const
+  const inputs = { file: declare({ k: 'string', d: 'date' }) } as const
   const { report, files } = await mill(
     { inputs, rejects: 'keep', outputs: { rows: output('FROM file') } },
     { 'f.csv': 'k,d\n\u0001,2020-01-01\nb,\u0001\nc,2020-01-01,\u0001\n' },
@@ -254,7 +209,7 @@ test('a cell that means “missing” to DuckDB is a cell like any other', async
 })
 
 test('rows are counted as they are written, however the query is made', async () => {
-  const inputs = { file: { columns: { k: 'string' } } } as const
+  const inputs = { file: declare({ k: 'string' }) } as const
   for (const [sql, rows] of [
     ['WITH t AS (SELECT k, count(*) AS n FROM file GROUP BY k) SELECT x.k, y.n FROM t x JOIN t y USING (k)', 3],
     ['WITH t AS MATERIALIZED (FROM file) FROM t', 3],
@@ -278,7 +233,7 @@ test('the error of several inputs and files names the one that is at fault', asy
   const { report, files } = await mill(
     {
       rejects: { max: 1 },
-      inputs: { file: { columns: { n: 'integer' } } },
+      inputs: { file: declare({ n: 'integer' }) },
       outputs: { rows: output('SELECT file, line FROM rejects') },
     },
     { 'one.csv': 'n\n1\n', 'two.csv': 'n\n1\nx\ny\n' },
@@ -288,7 +243,7 @@ test('the error of several inputs and files names the one that is at fault', asy
 })
 
 test('no row is lost on its way into a file', async () => {
-  const inputs = { file: { columns: { n: 'integer' } } } as const
+  const inputs = { file: declare({ n: 'integer' }) } as const
   const alone = await mill(
     { inputs, outputs: { rows: output('SELECT n FROM file ORDER BY n DESC') } },
     { 'f.csv': 'n\n1\n""\n2\n' },
@@ -310,7 +265,7 @@ test('a share of rejects is exactly that share', async () => {
     [0.28, false],
   ] as const) {
     const { report } = await mill(
-      { rejects: { max }, inputs: { file: { columns: { n: 'integer' } } }, outputs: { rows: output('FROM file') } },
+      { rejects: { max }, inputs: { file: declare({ n: 'integer' }) }, outputs: { rows: output('FROM file') } },
       { 'n.csv': text },
     )
     assert.equal(report.error === null, succeeds)
@@ -319,7 +274,7 @@ test('a share of rejects is exactly that share', async () => {
 
 test('very many rejects are told one by one, in bounded memory', async () => {
   const { report, files } = await mill(
-    { rejects: 'keep', inputs: { file: { columns: { a: 'integer' } } }, outputs: { rows: output('FROM file') } },
+    { rejects: 'keep', inputs: { file: declare({ a: 'integer' }) }, outputs: { rows: output('FROM file') } },
     { 'f.csv': `a\n${'x\n'.repeat(50_000)}` },
     { memory: 150e6 },
   )

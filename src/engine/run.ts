@@ -10,15 +10,19 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../errors.ts'
-import { type InputBalance, type OutputFormat, taskError, type TaskError } from '../model.ts'
+import { type InputBalance, type OutputFormat, type Pipeline, taskError, type TaskError } from '../model.ts'
 import { type Job, type ProducedFile, type Report, type RunOptions, jobFile } from '../ports.ts'
 import { countFaulty, tellFaults, verdictOf } from './check.ts'
 import { Database, SqlError } from './duckdb.ts'
-import { flatPath, type InputFile, Inputs } from './inputs.ts'
+import { type InputFile, Inputs, pathsOf } from './inputs.ts'
+import { acceptedSql, type CheckedFile, checkKeys, hasKeys } from './integrity.ts'
 import { copySql, writeCounted, writeOutput } from './outputs.ts'
 import { Rejects } from './rejects.ts'
+import { withProgress } from './progress.ts'
 import { guardSql, soundSql } from './relation.ts'
-import { createInputViews, createReservedRelations, setParams } from './relations.ts'
+import { createColumnsRelation } from './columns-relation.ts'
+import { createFilesRelation, createInputViews, setParams } from './relations.ts'
+import { checkRules } from './rules.ts'
 
 const rejectsFile = 'out/rejects.csv'
 const planFile = 'out/plan.json'
@@ -29,6 +33,8 @@ interface Run {
   readonly database: Database
   readonly rejects: Rejects
   readonly options: RunOptions
+  /** Whether some output looks at the relation `columns`, which takes time to make. */
+  readonly asksForColumns: boolean
 }
 
 /**
@@ -41,16 +47,21 @@ export async function runJob(folder: string, options: RunOptions): Promise<Repor
     memory: job.memory,
     threads: job.threads,
     spill: join(folder, 'spill'),
-    readable: job.inputs.flatMap(({ path }, file) => [path, flatPath(folder, file)]),
+    readable: job.inputs.flatMap(({ path }, file) => [path, ...pathsOf(folder, file)]),
     writable: join(folder, 'out'),
     plan: join(folder, planFile),
     signal: options.signal,
   })
   await using rejects = await Rejects.open(database)
-  const run: Run = { folder, job, database, rejects, options }
+  // Of an input that is a view already, DuckDB would not say it.
+  const asksForColumns = Object.values(job.pipeline.outputs).some(({ sql }) =>
+    database.tablesIn(sql).includes('columns'),
+  )
+  const run: Run = { folder, job, database, rejects, options, asksForColumns }
   try {
+    await refuseBadRules(database, job.pipeline)
     await setParams(database, job)
-    const inputs = new Inputs(folder, job, rejects, options)
+    const inputs = await Inputs.open(folder, job, rejects, options)
     const files = await inputs.read()
     return (await bet(run, files)) ?? (await takeCare(run, inputs, files))
   } catch (error) {
@@ -65,17 +76,24 @@ async function bet(run: Run, files: readonly InputFile[]): Promise<Report | unde
   const [output, ...others] = Object.entries(job.pipeline.outputs)
   // Every output would read the files again, so with several of them the careful way is the cheaper one.
   if (output === undefined || others.length > 0 || files.some(({ reading }) => reading.rejected > 0)) return undefined
+  // One record at a time, no guard can see a key.
+  if (files.some(({ input }) => hasKeys(input, job.pipeline)) || run.asksForColumns) return undefined
   // The error of a file's guard, by which its filter is found in the plan. Nobody's SQL can contain it.
   const nonce = randomUUID()
   const mark = ({ file }: InputFile) => `${nonce} file ${file}.`
   await createInputViews(database, files, (file) => guardSql(file, mark(file)))
-  await createReservedRelations(database, job, files, (file) => balance(file, 0))
+  await createFilesRelation(database, job, files, (file) => balance(file, 0))
+  await createColumnsRelation(database, [], () => undefined)
   const [name, spec] = output
   const path = outputPath(name, spec.format)
   const copy = await copySql(database, name, spec, join(run.folder, path))
   try {
+    const marked = files.map((file) => ({
+      path: file.reading.path,
+      mark: soundSql(file) === undefined ? undefined : mark(file),
+    }))
     const counted = await withProgress(run, files, () =>
-      writeCounted(database, copy, join(run.folder, planFile), files.map(mark)),
+      writeCounted(database, copy, join(run.folder, planFile), marked),
     )
     if (files.some(({ reading }, i) => counted.passed[i] !== reading.records)) return undefined
     const balances = sum(files.map((file) => [file, balance(file, 0)]))
@@ -89,21 +107,27 @@ async function bet(run: Run, files: readonly InputFile[]): Promise<Report | unde
 /** Checks every file, tells every fault, and runs the outputs over the sound records if the pipeline allows that. */
 async function takeCare(run: Run, inputs: Inputs, unchecked: readonly InputFile[]): Promise<Report> {
   const { database, job, rejects } = run
-  const files: InputFile[] = []
-  const faulty = new Map<InputFile, number>()
-  for (const file of unchecked) {
-    const checked = await checkFile(run, inputs, file)
-    files.push(checked.file)
-    faulty.set(checked.file, checked.faulty)
-  }
+  const checked: CheckedFile[] = []
+  for (const file of unchecked) checked.push(await checkFile(run, inputs, file))
+  const files = await checkKeys(
+    {
+      database,
+      rejects,
+      pipeline: job.pipeline,
+      again: (file) => inputs.readAgain(file),
+      over: (some, call) => withProgress(run, some, call),
+    },
+    checked,
+  )
   rejects.flush()
-  const balanceOf = (file: InputFile) => balance(file, faulty.get(file) ?? 0)
+  const balanceOf = (file: CheckedFile) => balance(file, file.faulty + file.brokenKeys)
   const balances = sum(files.map((file) => [file, balanceOf(file)]))
   const error = verdictOf(job.pipeline, balances, rejects)
   if (error !== null) return report(run, files, balances, [], error)
 
-  await createInputViews(database, files, (file) => (faulty.get(file) === 0 ? undefined : soundSql(file)))
-  await createReservedRelations(database, job, files, balanceOf)
+  await createInputViews(database, files, acceptedSql)
+  await createFilesRelation(database, job, files, balanceOf)
+  await withProgress(run, files, () => createColumnsRelation(database, run.asksForColumns ? files : [], acceptedSql))
   const produced: ProducedFile[] = []
   for (const [name, spec] of Object.entries(job.pipeline.outputs)) {
     const path = outputPath(name, spec.format)
@@ -114,32 +138,22 @@ async function takeCare(run: Run, inputs: Inputs, unchecked: readonly InputFile[
   return report(run, files, balances, produced, null)
 }
 
-async function checkFile(run: Run, inputs: Inputs, file: InputFile): Promise<{ file: InputFile; faulty: number }> {
+async function checkFile(run: Run, inputs: Inputs, file: InputFile): Promise<CheckedFile> {
   const faulty = await withProgress(run, [file], () => countFaulty(run.database, file))
-  if (faulty === 0) return { file, faulty }
-  if (file.reading.layout === 'plain') return checkFile(run, inputs, await inputs.readAgain(file))
-  await tellFaults(run.database, file, file.original, run.rejects)
-  return { file, faulty: faulty ?? 0 }
+  if (faulty === 0) return { ...file, faulty, brokenKeys: 0 }
+  if (file.reading.layout !== 'placed') return checkFile(run, inputs, await inputs.readAgain(file))
+  await tellFaults(run.database, file, run.rejects)
+  return { ...file, faulty, brokenKeys: 0 }
 }
 
-/** Tells twice a second how far the statement is that a call runs over these files. */
-async function withProgress<T>(
-  { database, options }: Run,
-  files: readonly InputFile[],
-  call: () => Promise<T>,
-): Promise<T> {
-  const total = files.reduce((rows, { reading }) => rows + reading.records, 0)
-  const tell = () => {
-    const { progress } = database
-    if (progress === undefined) return
-    options.onProgress({ phase: 'working', unit: 'rows', done: Math.floor(progress * total), total })
-  }
-  const timer = setInterval(tell, 500)
-  try {
-    return await call()
-  } finally {
-    clearInterval(timer)
-  }
+/** @throws {AppError} unprocessable, when the contract of an input cannot be asked of any file. */
+async function refuseBadRules(database: Database, pipeline: Pipeline): Promise<void> {
+  const problems = await checkRules(database, pipeline)
+  if (problems.length === 0) return
+  const lines = problems.map(
+    ({ input, column, key, message }) => `Input ${input}, column “${column}”: ${key} ${message}.`,
+  )
+  throw new AppError('unprocessable', lines.join('\n'), { details: { problems } })
 }
 
 function outputPath(name: string, format: OutputFormat): string {

@@ -1,95 +1,100 @@
 /**
- * What a declared type takes, as SQL over a cell's text. DuckDB's own casts take more than people mean (`1.5` and `1e5`
- * as integers, `2020/1/2` as a date), so each type has a strict question beside its cast. An empty cell is null and
- * always sound (Table Schema's default for missing values).
+ * What a declared column takes, as SQL over a cell's text: the typed value, and the strict question beside it whether
+ * the cell means exactly that value. A missing value is NULL and always sound.
  */
-import type { ColumnType } from '../model.ts'
+import { booleans, type ColumnType, type Field, plainField } from '../model.ts'
+import { matching, type CellReading } from './cells.ts'
+import { quoteText } from './duckdb.ts'
+import { decimalReading, integerReading, numberReading } from './numbers.ts'
+import { dateReading, datetimeReading, timeReading } from './times.ts'
 
-interface TypeSql {
-  /** The typed value, NULL for an empty cell. Means nothing for a cell that is not sound. */
-  readonly value: (cell: string) => string
-  /** True for a cell that is empty or means exactly one value of the type. CASE, because DuckDB evaluates all of an OR. */
-  readonly sound: (cell: string, value: string) => string
-  readonly sqlType: string
-  /** As in “is not …”. */
-  readonly about: string
-}
-
-const empty = (cell: string) => `${cell} = ''`
-
-function matching(pattern: string, cell: string, cast: string): string {
-  return `CASE WHEN ${empty(cell)} THEN true WHEN regexp_full_match(${cell}, '${pattern}') THEN ${cast} IS NOT NULL ELSE false END`
-}
-
-/** A value that reads back as it was written is plain; only the others pay for the pattern. */
-function roundTrip(cast: string, cell: string, otherwise: string): string {
-  return `CASE WHEN ${cast}::VARCHAR = ${cell} THEN true ELSE ${otherwise} END`
-}
-
-const plain: Readonly<Record<string, TypeSql>> = {
-  string: {
-    sqlType: 'VARCHAR',
-    about: 'text',
-    value: (cell) => `nullif(${cell}, '')`,
-    sound: () => 'true',
-  },
-  integer: {
-    sqlType: 'BIGINT',
-    about: 'an integer of at most 64 bits',
-    value: (cell) => `TRY_CAST(${cell} AS BIGINT)`,
-    sound: (cell, value) => roundTrip(value, cell, matching('[+-]?[0-9]+', cell, value)),
-  },
-  number: {
-    sqlType: 'DOUBLE',
-    about: 'a number',
-    value: (cell) => `TRY_CAST(${cell} AS DOUBLE)`,
-    // What is too big would be infinite, and what is too small nothing at all.
-    sound: (cell, value) => {
-      const held = `CASE WHEN isfinite(${value}) AND (${value} <> 0 OR NOT regexp_matches(${cell}, '^[^eE]*[1-9]')) THEN true END`
-      return matching('[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?', cell, held)
-    },
-  },
-  boolean: {
-    sqlType: 'BOOLEAN',
-    about: 'true or false',
-    value: (cell) =>
-      `CASE WHEN ${cell} IN ('true', 'True', 'TRUE', '1') THEN true WHEN ${cell} IN ('false', 'False', 'FALSE', '0') THEN false END`,
-    sound: (cell) => `${cell} IN ('', 'true', 'True', 'TRUE', '1', 'false', 'False', 'FALSE', '0')`,
-  },
-  date: {
-    sqlType: 'DATE',
-    about: 'a date (YYYY-MM-DD)',
-    value: (cell) => `TRY_CAST(${cell} AS DATE)`,
-    // “infinity” and years before Christ read back as they are written, too.
-    sound: (cell, value) => `CASE WHEN ${value}::VARCHAR = ${cell} THEN length(${cell}) = 10 ELSE ${empty(cell)} END`,
-  },
-  datetime: {
-    sqlType: 'TIMESTAMP',
-    about: 'a time with its zone (YYYY-MM-DDThh:mm:ssZ)',
-    value: (cell) => `(TRY_CAST(${cell} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')`,
-    sound: (cell, value) =>
-      matching(
-        '[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)',
-        cell,
-        // In UTC it may have become another year, which must be one of four digits.
-        `CASE WHEN year(${value}) BETWEEN 1 AND 9999 THEN true END`,
-      ),
-  },
-}
-
-/** `decimal(18,2)`: no more digits than it holds, so that no cast can round. */
-function decimal(type: string): TypeSql {
-  const [precision = 38, scale = 0] = (type.match(/\d+/g) ?? []).map(Number)
-  const sqlType = `DECIMAL(${precision}, ${scale})`
-  const fraction = scale === 0 ? '([.]0*)?' : `([.][0-9]{0,${scale}}0*)?`
-  return {
-    sqlType,
-    about: `a decimal number of at most ${precision - scale} digits before and ${scale} behind the point`,
-    value: (cell) => `TRY_CAST(${cell} AS ${sqlType})`,
-    sound: (cell, value) => matching(`[+-]?[0-9]+${fraction}`, cell, value),
+/** How a column's cells are read, but for what stands for a missing value. */
+export function readingOf(field: Omit<Field, 'name'>): CellReading {
+  switch (field.type) {
+    case 'string':
+      return stringReading(field.format)
+    case 'integer':
+      return integerReading(field)
+    case 'number':
+      return numberReading(field)
+    case 'boolean':
+      return booleanReading(field)
+    case 'date':
+      return dateReading(field)
+    case 'time':
+      return timeReading(field)
+    case 'datetime':
+      return datetimeReading(field)
+    default:
+      return decimalReading(field.type, field)
   }
 }
 
-export function typeSql(type: ColumnType): TypeSql {
-  return plain[type] ?? decimal(type)
+/** DuckDB's name of the type. */
+export function sqlTypeOf(type: ColumnType): string {
+  return readingOf(plainField('', type)).sqlType
+}
+
+/** The typed value of a cell; NULL where it is missing. */
+export function valueSql(field: Field, cell: string): string {
+  const value = readingOf(field).value(cell)
+  const { missingValues } = field
+  const [only, ...others] = missingValues
+  if (only === undefined) return value
+  if (field.type === 'string' && others.length === 0) return `nullif(${value}, ${quoteText(only)})`
+  // Nothing is no number and no time, so that an empty cell needs no question.
+  if (only === '' && others.length === 0 && field.type !== 'boolean') return value
+  return `CASE WHEN ${among(cell, missingValues)} THEN NULL ELSE ${value} END`
+}
+
+/** True for a cell that is missing or sound, never NULL; undefined where every cell is. */
+export function soundSql(field: Field, cell: string, value: string): string | undefined {
+  const { quick, strict } = readingOf(field)
+  if (strict === undefined) return undefined
+  const before = [
+    ...(quick === undefined ? [] : [quick(cell, value)]),
+    ...(field.missingValues.length === 0 ? [] : [among(cell, field.missingValues)]),
+  ]
+  const first = before.map((sql) => `WHEN ${sql} THEN true`).join(' ')
+  return `CASE ${first} WHEN ${strict(cell, value)} THEN true ELSE false END`
+}
+
+function among(cell: string, texts: readonly string[]): string {
+  return texts.length === 1
+    ? `${cell} = ${texts.map(quoteText).join('')}`
+    : `${cell} IN (${texts.map(quoteText).join(', ')})`
+}
+
+const label = '[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
+const atom = "[A-Za-z0-9!#$%&''*+/=?^_`{|}~-]+"
+
+/** Addresses as mail programs take them (RFC 5321's dot-string), URIs by RFC 3986, UUIDs by RFC 9562. */
+const formats: Readonly<Record<string, { about: string; pattern: string }>> = {
+  email: { about: 'an e-mail address', pattern: `${atom}([.]${atom})*@${label}([.]${label})+` },
+  uri: {
+    about: 'a URI with its scheme',
+    pattern: "[A-Za-z][A-Za-z0-9+.-]*:([A-Za-z0-9._~:/?#@!$&''()*+,;=\\[\\]-]|%[0-9A-Fa-f]{2})+",
+  },
+  uuid: { about: 'a UUID', pattern: '[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}' },
+}
+
+function stringReading(format: string | undefined): CellReading {
+  const known = format === undefined ? undefined : formats[format]
+  const plain = { sqlType: 'VARCHAR', about: 'text', value: (cell: string) => cell }
+  if (known === undefined) return plain
+  return { ...plain, about: known.about, strict: (cell) => matching(known.pattern, cell, 'true') }
+}
+
+function booleanReading({
+  trueValues = booleans.true,
+  falseValues = booleans.false,
+}: Omit<Field, 'name'>): CellReading {
+  const isDefault = trueValues === booleans.true && falseValues === booleans.false
+  const all = [...trueValues, ...falseValues].map((text) => `“${text}”`).join(', ')
+  return {
+    sqlType: 'BOOLEAN',
+    about: isDefault ? 'true or false' : `one of ${all}`,
+    value: (cell) => `CASE WHEN ${among(cell, trueValues)} THEN true WHEN ${among(cell, falseValues)} THEN false END`,
+    strict: (_, value) => `${value} IS NOT NULL`,
+  }
 }

@@ -1,6 +1,7 @@
 import { AppError } from '../errors.ts'
 import type { Param, ParamSpec, Params, Pipeline } from '../model.ts'
 import { nearest } from '../nearest.ts'
+import { checkReaderParam, readerParams, readerParamType } from './reader.ts'
 import { checkParam } from './schema.ts'
 
 /**
@@ -13,7 +14,8 @@ export function checkParams(pipeline: Pipeline, given: Readonly<Record<string, u
   const known = Object.keys(pipeline.params)
   const problems: { param: string; message: string }[] = []
   for (const param of Object.keys(given)) {
-    if (!known.includes(param)) problems.push({ param, message: unknownParam(param, pipeline.name, known) })
+    if (!known.includes(param) && readerParamType(param) === undefined)
+      problems.push({ param, message: unknownParam(param, pipeline.name, known) })
   }
 
   const params: Record<string, Param> = {}
@@ -27,12 +29,20 @@ export function checkParams(pipeline: Pipeline, given: Readonly<Record<string, u
     else if (spec.required)
       problems.push({ param, message: `Param ${param} is missing; pipeline ${pipeline.name} needs it.` })
   }
+  for (const param of Object.keys(given)) {
+    const type = readerParamType(param)
+    if (type === undefined) continue
+    const value = read({ type }, given[param]) as Param
+    const problem = checkReaderParam(param, value)
+    if (problem === undefined) params[param] = value
+    else problems.push({ param, message: `Param ${param} ${problem}.` })
+  }
   if (problems.length === 0) return params
   throw new AppError('unprocessable', problems.map(({ message }) => message).join('\n'), { details: { problems } })
 }
 
 /** Text becomes what the type says where it can; what cannot is left for the check to name. */
-function read({ type }: ParamSpec, value: unknown): unknown {
+function read({ type }: Pick<ParamSpec, 'type'>, value: unknown): unknown {
   if (type === 'array' && typeof value === 'string') return value === '' ? [] : value.split(',')
   if (typeof value !== 'string') return value
   if (type === 'integer' && /^[+-]?\d+$/.test(value) && Number.isSafeInteger(Number(value))) return Number(value)
@@ -42,8 +52,9 @@ function read({ type }: ParamSpec, value: unknown): unknown {
 }
 
 function unknownParam(param: string, pipeline: string, known: readonly string[]): string {
-  if (known.length === 0) return `Pipeline ${pipeline} takes no params, so ${param} is none of them.`
-  const near = nearest(param, known)
+  const near = nearest(param, [...known, ...readerParams])
+  if (known.length === 0 && near === undefined)
+    return `Pipeline ${pipeline} takes no params, so ${param} is none of them.`
   const hint = near === undefined ? `It takes ${known.join(', ')}.` : `Did you mean ${near}?`
   return `Pipeline ${pipeline} has no param ${param}. ${hint}`
 }

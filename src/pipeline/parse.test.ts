@@ -32,13 +32,30 @@ test('a sound pipeline is read with its defaults, numeric column names included'
     about: 'Totals.',
     params: {},
     rejects: 'fail',
-    inputs: { plays: { columns: { Song: 'string', 2020: 'integer', Price: 'decimal(18,2)' } } },
+    inputs: {
+      plays: {
+        schema: {
+          fields: [
+            { name: '2020', type: 'integer', missingValues: [''], constraints: {} },
+            { name: 'Song', type: 'string', missingValues: [''], constraints: {} },
+            { name: 'Price', type: 'decimal(18,2)', missingValues: [''], constraints: {} },
+          ],
+          fieldsMatch: 'equal',
+          primaryKey: [],
+          uniqueKeys: [],
+          foreignKeys: [],
+        },
+      },
+    },
     outputs: { totals: { to: 'results', format: 'csv', sql: 'FROM plays' } },
   })
   const metadata = parsePipeline('p', sound.replace('to: results', 'to: metadata'), 'p.yaml')
   assert.equal(metadata.outputs['totals']?.format, 'ndjson')
   const numbered = parsePipeline('p', sound.replace('2020:', '007:'), 'p.yaml')
-  assert.deepEqual(Object.keys(numbered.inputs['plays']?.columns ?? {}), ['Song', '007', 'Price'])
+  assert.deepEqual(
+    numbered.inputs['plays']?.schema?.fields.map(({ name }) => name),
+    ['Song', '007', 'Price'],
+  )
 })
 
 test('every problem is told at once, each with its own line and what to do', () => {
@@ -66,8 +83,8 @@ outputs:
     '5 params.Mode is not a name; write a to z, 0 to 9 and _, a letter first, at most 63 characters',
     '2 rejects.max is 1.5; write a share below 1 or a whole number of rejects',
     '7 inputs.files is a reserved name; choose another',
-    '10 inputs.plays.columns.Song is "text"; write string, integer, number, boolean, date or datetime or "decimal(18,2)", in quotes and with at most 38 digits',
-    '11 inputs.plays.columns.Price is "decimal(39,2)"; write string, integer, number, boolean, date or datetime or "decimal(18,2)", in quotes and with at most 38 digits',
+    '10 inputs.plays.columns.Song is "text"; write string, integer, number, boolean, date, time or datetime or "decimal(18,2)", in quotes and with at most 38 digits',
+    '11 inputs.plays.columns.Price is "decimal(39,2)"; write string, integer, number, boolean, date, time or datetime or "decimal(18,2)", in quotes and with at most 38 digits',
     '15 outputs.totals.to is "result"; write results or metadata',
     '17 outputs.totals.sql is empty; write one SELECT',
     '16 outputs.totals.formt is not a key here; did you mean format?',
@@ -91,6 +108,7 @@ test('text that is no sound YAML is refused with the line', () => {
     [sound.replace('about: Totals.', 'about: !!js/function Totals.'), 1],
     [`${sound}---\n${sound}`, 7],
     ['about: x\ninputs: *nothing\n', 2],
+    [sound.replace('Song: string', 'Song: { missingValues: ["a\\0"] }'), 4],
   ] as const) {
     assert.match(problems(text)[0] ?? 'accepted', new RegExp(`^${line} `), text)
   }
@@ -104,6 +122,7 @@ test('a YAML bomb and a huge file are refused before they grow', () => {
 
 test('a line of SQL is found in the file, in a block and on one line', () => {
   const block = 'about: x\noutputs:\n  totals:\n    sql: |\n      SELECT 1\n      FROM plays\n'
-  assert.deepEqual(locate(block, ['outputs', 'totals', 'sql']), { line: 5, literal: true })
-  assert.deepEqual(locate(sound, ['outputs', 'totals', 'sql']), { line: 6, literal: false })
+  assert.deepEqual(locate(block, ['outputs', 'totals', 'sql']), { line: 5, literal: true, found: true })
+  assert.deepEqual(locate(sound, ['outputs', 'totals', 'sql']), { line: 6, literal: false, found: true })
+  assert.deepEqual(locate(sound, ['outputs', 'none', 'sql']), { line: 5, literal: false, found: false })
 })

@@ -2,8 +2,9 @@
  * What a pipeline's YAML may say. `docs/pipelines.md` explains every key.
  */
 import { z } from 'zod'
-import { type ColumnType, columnTypes, outputFormats, type ParamSpec } from '../model.ts'
-import { instead, keyed } from './yaml.ts'
+import { outputFormats, type ParamSpec } from '../model.ts'
+import { input, resolveInputs } from './inputs.ts'
+import { instead, keyed, oneOf } from './yaml.ts'
 
 /** Relations that exist in every run, so that no input may take their names. */
 export const reservedNames = ['files', 'rejects', 'columns'] as const
@@ -14,7 +15,11 @@ const sinks = { results: 'csv', metadata: 'ndjson' } as const
 const name = z
   .string()
   .regex(/^[a-z][a-z0-9_]{0,62}$/, 'is not a name; write a to z, 0 to 9 and _, a letter first, at most 63 characters')
-  .refine((text) => !(reservedNames as readonly string[]).includes(text), 'is a reserved name; choose another')
+
+const relationName = name.refine(
+  (text) => !(reservedNames as readonly string[]).includes(text),
+  'is a reserved name; choose another',
+)
 
 const sentence = z.string({ error: instead('a sentence') }).min(1, 'is empty; write a sentence')
 
@@ -49,36 +54,6 @@ const rejects = z.union(
   { error: instead('fail, keep, { max: 0.01 } for a share or { max: 100 } for a count') },
 )
 
-const columnType = z.custom<ColumnType>((text) => typeof text === 'string' && isColumnType(text), {
-  error: instead(`${oneOf(columnTypes)} or "decimal(18,2)", in quotes and with at most 38 digits`),
-})
-
-const columns = z
-  .record(z.string().min(1, 'is empty; a column needs a name'), columnType, {
-    error: instead('a mapping of column names to types'),
-  })
-  .superRefine((byName, context) => {
-    const seen = new Map<string, string>()
-    for (const column of Object.keys(byName)) {
-      const twin = seen.get(column.toLowerCase())
-      seen.set(column.toLowerCase(), column)
-      if (twin === undefined) continue
-      context.addIssue({
-        code: 'custom',
-        path: [column],
-        message: `differs from ${twin} only in case, which SQL cannot tell apart; rename one of them`,
-      })
-    }
-  })
-
-const input = keyed('a mapping; {} takes any columns, as text', {
-  match: z
-    .string({ error: instead('a glob such as "*orders*"') })
-    .min(1, 'is empty; write a glob')
-    .optional(),
-  columns: columns.optional(),
-})
-
 const output = keyed('a mapping with to and sql', {
   to: z.enum(Object.keys(sinks) as (keyof typeof sinks)[], { error: instead(oneOf(Object.keys(sinks))) }),
   format: z.enum(outputFormats, { error: instead(oneOf(outputFormats)) }).optional(),
@@ -89,7 +64,7 @@ export const pipelineSchema = keyed('a mapping with about, inputs and outputs', 
   about: sentence,
   params: named(param, 'a mapping of names to their types').default({}),
   rejects: rejects.default('fail'),
-  inputs: atLeastOne(named(input, 'a mapping of names to their columns')),
+  inputs: atLeastOne(named(input, 'a mapping of names to their columns', relationName)).transform(resolveInputs),
   outputs: atLeastOne(named(output, 'a mapping of names to their SQL')),
 })
 
@@ -117,21 +92,10 @@ const types: Readonly<Record<ParamSpec['type'], { what: string; is: (value: unkn
   },
 }
 
-/** DuckDB's DECIMAL: up to 38 digits, of which `s` stand after the point. */
-function isColumnType(text: string): boolean {
-  if ((columnTypes as readonly string[]).includes(text)) return true
-  const [, digits, places] = /^decimal\((\d{1,2}),(\d{1,2})\)$/.exec(text) ?? []
-  return Number(digits) >= 1 && Number(digits) <= 38 && Number(places) <= Number(digits)
-}
-
-function named<T extends z.ZodType>(value: T, what: string) {
-  return z.record(name, value, { error: instead(what) })
+function named<T extends z.ZodType>(value: T, what: string, key = name) {
+  return z.record(key, value, { error: instead(what) })
 }
 
 function atLeastOne<T>(record: z.ZodType<Record<string, T>>) {
   return record.refine((entries) => Object.keys(entries).length > 0, 'is empty; name at least one')
-}
-
-function oneOf(words: readonly string[]): string {
-  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
 }

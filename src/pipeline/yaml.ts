@@ -49,6 +49,12 @@ export function readYaml<T>(text: string, file: string, schema: z.ZodType<T>): T
         message: '__proto__ cannot be a key; rename it',
       })
     },
+    // SQL would end there.
+    Scalar(_, { value, range }) {
+      if (typeof value !== 'string' || !value.includes('\0')) return
+      const { line } = lines.linePos(range?.[0] ?? 0)
+      problems.push({ file, line, message: 'a text has a NUL in it, which nothing can hold; take it out' })
+    },
   })
   if (problems.length > 0) throw refuse(problems)
 
@@ -64,15 +70,15 @@ export function readYaml<T>(text: string, file: string, schema: z.ZodType<T>): T
 }
 
 /**
- * The line on which the text at `path` begins, and whether it is a literal block (`|`), whose lines are the file's own.
- * The YAML must be sound.
+ * The line on which the text at `path` begins, and whether it is a literal block (`|`), whose lines are the file's own;
+ * when it is not there, the line of the nearest thing around it. The YAML must be sound.
  */
-export function locate(text: string, path: readonly string[]): { line: number; literal: boolean } {
+export function locate(text: string, path: readonly string[]): { line: number; literal: boolean; found: boolean } {
   const lines = new LineCounter()
   const document = parse(text, lines)
   const node = document.getIn(path, true)
   const literal = isScalar(node) && node.type === 'BLOCK_LITERAL'
-  return { line: lineOf(document, lines, path) + (literal ? 1 : 0), literal }
+  return { line: lineOf(document, lines, path) + (literal ? 1 : 0), literal, found: document.hasIn(path) }
 }
 
 /** An object that knows its keys: another one is told with the nearest of them. */
@@ -91,6 +97,11 @@ export function instead(what: string): (issue: { readonly input?: unknown }) => 
   return ({ input }) => `${input === undefined ? 'is missing' : `is ${brief(input)}`}; write ${what}`
 }
 
+/** "a, b or c". */
+export function oneOf(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
+}
+
 function unknownKey(key: string, known: readonly string[]): string {
   const near = nearest(key, known)
   return `is not a key here; ${near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`}`
@@ -104,7 +115,7 @@ function brief(input: unknown): string {
 }
 
 /** One entry a problem: an issue about several unknown keys is several. */
-function told(issue: z.core.$ZodIssue): { path: PropertyKey[]; message: string }[] {
+export function told(issue: z.core.$ZodIssue): { path: PropertyKey[]; message: string }[] {
   if (issue.code === 'unrecognized_keys') {
     const messages = issue.message.split('\n')
     return issue.keys.map((key, i) => ({ path: [...issue.path, key], message: messages[i] ?? issue.message }))

@@ -39,7 +39,7 @@ export interface WorkDeps {
   readonly leaseMs: number
   readonly retry: RetryPolicy
   /** What the engine may plan with. */
-  readonly limits: Pick<Job, 'memory' | 'threads'>
+  readonly limits: Pick<Job, 'memory' | 'threads' | 'unpacked'>
   readonly now: () => number
   readonly random: () => number
   readonly log: Log

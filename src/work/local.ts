@@ -13,6 +13,7 @@ export interface LocalJob extends RunOptions {
   readonly now: number
   readonly memory: number
   readonly threads: number
+  readonly unpacked: number
 }
 
 export interface LocalRun extends AsyncDisposable {

@@ -169,8 +169,9 @@ async function residentBytes(pid: number): Promise<number> {
 export function limitsOf({
   TASK_MEMORY,
   THREADS,
-}: Pick<Config, 'TASK_MEMORY' | 'THREADS'>): Pick<Job, 'memory' | 'threads'> {
-  return { memory: TASK_MEMORY / 2, threads: THREADS }
+  MAX_UNPACKED,
+}: Pick<Config, 'TASK_MEMORY' | 'THREADS' | 'MAX_UNPACKED'>): Pick<Job, 'memory' | 'threads' | 'unpacked'> {
+  return { memory: TASK_MEMORY / 2, threads: THREADS, unpacked: MAX_UNPACKED }
 }
 
 /** The engine as the settings want it. */

@@ -100,7 +100,7 @@ suite('a disk that fills up', { skip }, () => {
     assertFull(sample, { name: 'plays.csv', pipeline: 'wide-sort' }))
 
   test('by the flat copy of a file: the task fails and says so', () =>
-    assertFull(`${sample}${'"Umbrella",2020-01-01,1\n'.repeat(mega / 2)}`, {
+    assertFull(`${sample}${'"Umbrella",2020-01-01,1\n'.repeat(0.6 * mega)}`, {
       name: 'quoted.csv',
       pipeline: 'song-plays',
     }))

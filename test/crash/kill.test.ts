@@ -189,7 +189,7 @@ suite('a service goes on', () => {
 
   test('when its folders are deleted under it: they come back', async () => {
     for (const names of [['blobs'], ['scratch'], ['catalog.db', 'catalog.db-wal', 'catalog.db-shm'], ['']]) {
-      for (const name of names) await rm(join(data, name), { recursive: true })
+      for (const name of names) await rm(join(data, name), { recursive: true, maxRetries: 10 })
       await assertWorks(service)
     }
   })

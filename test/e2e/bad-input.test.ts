@@ -77,9 +77,9 @@ const cases: readonly Case[] = [
     what: 'a quote that is never closed',
     file: 'quote.csv',
     body: `${header}${good}"Umbrella,2020-01-01,1\n${good}`,
-    message: 'quote.csv line 3, column “Song”: a quote is opened and never closed.',
+    message: 'quote.csv line 3, column “Song”: a quote is opened and never closed. 1 of 3 records is rejected',
     rejects: ['3,48,2,Song,quote-error'],
-    balance: null,
+    balance: [3, 1],
   },
   {
     what: 'an empty file',
@@ -93,17 +93,22 @@ const cases: readonly Case[] = [
     what: 'a binary file',
     file: 'binary.csv',
     body: Uint8Array.from({ length: 4096 }, (_, i) => (i * 7) % 256),
-    message: 'binary.csv cannot be read: it has a NUL byte at offset 0, so it is a binary file and not text.',
+    message: 'binary.csv cannot be read: ',
     rejects: [],
     balance: null,
   },
   {
-    what: 'text that is not UTF-8',
-    file: 'latin1.csv',
-    body: Buffer.from(`${header}${good}Déjà Vu,2020-01-01,1\n`, 'latin1'),
-    message: 'latin1.csv line 3: byte 49 is not UTF-8.',
-    rejects: [],
-    balance: null,
+    what: 'text that is nearly UTF-8',
+    file: 'broken.csv',
+    body: Buffer.concat([
+      Buffer.from(`${header}${good}Déjà Vu,2020-01-01,1\nÉté `),
+      Buffer.of(0xe9),
+      Buffer.from(',2020-01-01,1\n'),
+    ]),
+    message:
+      'broken.csv line 4: there are bytes in it that are not text in the file’s encoding. 1 of 3 records is rejected',
+    rejects: ['4,71,3,,encoding-error'],
+    balance: [3, 1],
   },
 ]
 

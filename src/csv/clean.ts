@@ -1,0 +1,66 @@
+/** One file to clean CSV: UTF-8, commas, LF, quotes only where they are needed, and every value as it was. */
+import { AppError } from '../errors.ts'
+import type { RejectCode } from '../model.ts'
+import { columnEvidence } from './evidence.ts'
+import { Kernel } from './kernel/kernel.ts'
+import { type OpenOptions, openFile } from './open.ts'
+import { RawReader } from './raw.ts'
+import { readRecords } from './records.ts'
+import { type CleanReport, reportOf } from './report.ts'
+import { cleanLine } from './write.ts'
+
+/** A reject with its place in the decompressed bytes as they came. */
+export interface CleanReject {
+  readonly line: number
+  readonly byteOffset: number
+  readonly record: number
+  readonly column: string | null
+  readonly code: RejectCode
+  readonly message: string
+  readonly raw: string
+}
+
+export interface CleanOptions extends OpenOptions {
+  /** Takes the clean file; the bytes are its own only until it resolves. */
+  readonly write: (bytes: Buffer) => Promise<void>
+  readonly onReject: (reject: CleanReject) => Promise<void>
+}
+
+/**
+ * @throws {AppError} rejected, when the file cannot be trusted at all: no CSV, a broken header, not one sound record.
+ */
+export async function clean(path: string, options: CleanOptions): Promise<CleanReport> {
+  const { name, signal, onProgress, write, onReject } = options
+  const file = await openFile(path, options, 'certain')
+  await using raw = await RawReader.open(file)
+  const kernel = await Kernel.load()
+  const codes = new Map<string, number>()
+  await write(Buffer.from(cleanLine(file.header, () => false)))
+  const tally = await readRecords(file.path, kernel, {
+    dialect: file.dialect,
+    names: file.header,
+    start: file.start,
+    line: file.line,
+    output: 'clean',
+    shapes: true,
+    write,
+    simpleOnly: false,
+    signal,
+    onProgress,
+    onFault: async (fault) => {
+      codes.set(fault.code, (codes.get(fault.code) ?? 0) + 1)
+      const { line, record, column, code, message } = fault
+      await onReject({ line, record, column, code, message, ...(await raw.read(fault)) })
+    },
+  })
+  const { records, rejected } = tally
+  if (records > 0 && rejected === records) {
+    throw new AppError(
+      'rejected',
+      `${name}: not one of ${records} records is sound, so the file is perhaps not read the right way. The rejects say why; the options of \`clean\` say how to read it.`,
+      { details: { file: name, records } },
+    )
+  }
+  const evidence = file.header.map((_, column) => columnEvidence(kernel.evidence, column))
+  return reportOf(file, tally, evidence, codes)
+}

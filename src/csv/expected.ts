@@ -1,0 +1,41 @@
+/** What the columns that a pipeline declares say about a file's form: more than any guess. */
+import type { ReaderOptions } from '../model.ts'
+import { standardDialect } from './dialect.ts'
+import { Machine } from './machine.ts'
+
+const delimiters = [',', ';', '\t', '|']
+/** Lines that may stand before the header. */
+const mostPreamble = 50
+
+/**
+ * The first line under which the expected names stand, all of them, by one of the common delimiters; undefined when there
+ * is none, or when the form is given.
+ */
+export function expectedForm(
+  sample: Buffer,
+  names: readonly string[],
+  given: ReaderOptions,
+): ReaderOptions | undefined {
+  if (names.length === 0 || given.header === false) return undefined
+  const machines = (given.delimiter === undefined ? delimiters : [given.delimiter]).map((delimiter) => {
+    return { delimiter, machine: new Machine({ ...standardDialect, delimiter }) }
+  })
+  let at = 0
+  for (let line = 0; line <= (given.skipLines ?? mostPreamble) && at < sample.length; line++) {
+    for (const { delimiter, machine } of line < (given.skipLines ?? 0) ? [] : machines) {
+      if (machine.next(sample, at, sample.length, true) !== 'record' || machine.count < names.length) continue
+      const cells = new Set(machine.cells(sample))
+      if (names.every((name) => cells.has(name)))
+        return { quote: '"', escape: '"', ...given, delimiter, header: true, skipLines: line }
+    }
+    at = nextLine(sample, at)
+  }
+  return undefined
+}
+
+function nextLine(sample: Buffer, from: number): number {
+  const lf = sample.indexOf(0x0a, from)
+  const cr = sample.subarray(from, lf < 0 ? sample.length : lf).indexOf(0x0d)
+  if (cr < 0) return lf < 0 ? sample.length : lf + 1
+  return from + cr + (sample[from + cr + 1] === 0x0a ? 2 : 1)
+}

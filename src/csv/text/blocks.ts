@@ -1,0 +1,34 @@
+import { type FileHandle, open } from 'node:fs/promises'
+
+/**
+ * A file in blocks, each valid until the next: one is read while the other is looked at.
+ * @param start the byte to begin with.
+ */
+export async function* blocksOf(path: string, size = 4 << 20, start = 0): AsyncGenerator<Buffer> {
+  await using file = await open(path, 'r')
+  let [filling, ready] = [Buffer.allocUnsafeSlow(size), Buffer.allocUnsafeSlow(size)]
+  let at = start
+  let filled = fill(file, filling, at)
+  try {
+    for (let length = await filled; length > 0; length = await filled) {
+      at += length
+      ;[filling, ready] = [ready, filling]
+      filled = fill(file, filling, at)
+      yield ready.subarray(0, length)
+    }
+  } finally {
+    // The file may not be closed under a read.
+    await Promise.allSettled([filled])
+  }
+}
+
+/** Reads until the block is full or the file ends, so that blocks are alike whatever a read returns. */
+async function fill(file: FileHandle, block: Buffer, at: number): Promise<number> {
+  let length = 0
+  while (length < block.length) {
+    const { bytesRead } = await file.read(block, length, block.length - length, at + length)
+    if (bytesRead === 0) break
+    length += bytesRead
+  }
+  return length
+}

@@ -1,0 +1,122 @@
+/** A file in a buffer, a stretch at a time: the reader asks for more, and says from where on it still needs what it has. */
+import { isUtf8 } from 'node:buffer'
+import type { FileHandle } from 'node:fs/promises'
+
+/** Read at once, unless it is told otherwise. */
+const usualBlock = 512 << 10
+/** Beyond this the rest is moved to the front before more is read, so that what is looked at stays in a core's cache. */
+const turnBytes = 2 << 20
+
+export class Window implements AsyncDisposable {
+  readonly bytes: Buffer
+  /** Where the first byte of the buffer stands in the file. */
+  offset: number
+  /** How many bytes of the buffer are filled. */
+  length = 0
+  /** The file has no more. */
+  ended = false
+  /** The first byte that is not UTF-8; the length where there is none. A character cut off at the length is not judged. */
+  soundTo = 0
+  readonly #file: FileHandle
+  readonly #blockBytes: number
+  #ahead: Promise<number> | undefined
+
+  /** @param start the byte of the file to begin with. */
+  constructor(file: FileHandle, bytes: Buffer, start: number, blockBytes: number = usualBlock) {
+    this.#file = file
+    this.bytes = bytes
+    this.offset = start
+    this.#blockBytes = blockBytes
+  }
+
+  /**
+   * Reads on, and forgets what lies before `from`; returns where that is now. What is read beyond is under way when this
+   * returns, so that the disk and the reader work at the same time.
+   * @throws {RangeError} when the buffer is full of what is still needed.
+   */
+  async more(from: number): Promise<number> {
+    const read = await (this.#ahead ?? this.#read(this.length))
+    this.#ahead = undefined
+    this.length += read
+    this.ended = read === 0
+    let at = from
+    if (from > 0 && this.length + this.#blockBytes > turnBytes) at = this.#turn(from)
+    if (!this.ended) {
+      this.#ahead = this.#read(this.length)
+      // Whoever asks for more is told; until then nobody is.
+      this.#ahead.catch(() => undefined)
+    }
+    this.judge(this.soundTo)
+    return at
+  }
+
+  /** Says anew, from some place on, how far the bytes are UTF-8. */
+  judge(from: number): void {
+    const end = this.length - (this.ended ? 0 : cutBytes(this.bytes, from, this.length))
+    this.soundTo = isUtf8(this.bytes.subarray(from, end)) ? end : firstBad(this.bytes, from, end)
+  }
+
+  /** Whether there is something between two places that is not UTF-8. */
+  isSound(from: number, to: number): boolean {
+    return to <= this.soundTo || isUtf8(this.bytes.subarray(from, to))
+  }
+
+  #turn(from: number): number {
+    this.bytes.copyWithin(0, from, this.length)
+    this.offset += from
+    this.length -= from
+    this.soundTo = Math.max(0, this.soundTo - from)
+    return 0
+  }
+
+  async #read(at: number): Promise<number> {
+    // A vector is loaded beyond the last byte, so that some room stays free.
+    const room = Math.min(this.#blockBytes, this.bytes.length - at - 64)
+    if (room <= 0) throw new RangeError('the window is full')
+    let length = 0
+    while (length < room) {
+      const { bytesRead } = await this.#file.read(this.bytes, at + length, room - length, this.offset + at + length)
+      if (bytesRead === 0) break
+      length += bytesRead
+    }
+    return length
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // The buffer may not be given up under a read.
+    await this.#ahead?.catch(() => undefined)
+    await this.#file.close()
+  }
+}
+
+/** How many bytes at the end begin a character that is not finished there. */
+function cutBytes(bytes: Buffer, from: number, to: number): number {
+  for (let back = 1; back <= Math.min(3, to - from); back++) {
+    const byte = bytes[to - back] ?? 0
+    if (byte < 0x80) return 0
+    if (byte >= 0xc0) return characterLength(byte) > back ? back : 0
+  }
+  return 0
+}
+
+function characterLength(lead: number): number {
+  return lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1
+}
+
+/** By halves: what comes before the first bad byte is sound, wherever it is cut between characters. */
+function firstBad(bytes: Buffer, from: number, to: number): number {
+  let [low, high] = [from, to]
+  while (high - low > 4) {
+    let middle = low + ((high - low) >> 1)
+    while (middle > low && ((bytes[middle] ?? 0) & 0xc0) === 0x80) middle--
+    if (middle === low) break
+    if (isUtf8(bytes.subarray(low, middle))) low = middle
+    else high = middle
+  }
+  while (low < high) {
+    const length = characterLength(bytes[low] ?? 0)
+    if (!isUtf8(bytes.subarray(low, Math.min(to, low + length)))) return low
+    low += length
+  }
+  return low
+}
