@@ -1,7 +1,12 @@
 /** What every benchmark is given, and what it is. */
 export interface BenchOptions {
+  /** Of song plays, where their size is not told in megabytes. */
   readonly rows: number
+  /** Of each file. */
+  readonly megabytes: number
   readonly rounds: number
+  /** For contenders that take minutes; no more than `rounds`. */
+  readonly slowRounds: number
   /** Whether the page is rewritten. */
   readonly write: boolean
 }

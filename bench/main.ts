@@ -2,23 +2,39 @@
 import { parseArgs } from 'node:util'
 import type { BenchContext, Benchmark } from './benchmark.ts'
 import { memory } from './memory.ts'
+import { profile } from './profile.ts'
+import { reader } from './reader.ts'
 import { songPlays } from './song-plays.ts'
 
-const benchmarks: Readonly<Record<string, { readonly rows: number; readonly run: Benchmark }>> = {
-  'song-plays': { rows: 10_000_000, run: songPlays },
-  memory: { rows: 50_000_000, run: memory },
+interface Entry {
+  readonly rows: number
+  readonly megabytes: number
+  readonly run: Benchmark
+}
+
+const benchmarks: Readonly<Record<string, Entry>> = {
+  'song-plays': { rows: 10_000_000, megabytes: 0, run: songPlays },
+  reader: { rows: 0, megabytes: 500, run: reader },
+  profile: { rows: 10_000_000, megabytes: 100, run: profile },
+  memory: { rows: 50_000_000, megabytes: 0, run: memory },
 }
 
 const help = `Usage: npm run bench -- NAME [options]
 
   song-plays  rowmill run beside bare DuckDB and csv-parse, on one file of 10 million rows
+  reader      rowmill clean and its scan beside other readers of CSV, on four files of 500 MB
+  profile     the pipeline profile beside DuckDB's SUMMARIZE, on 10 million rows and on 30 columns
   memory      peak memory of the service and of rowmill run, on one file of 50 million rows
 
+Files are made up once and kept in the folder for temporary files.
+
 Options:
-  --rows N    rows of the file, which is made up once and kept in the folder for temporary files
-  --rounds N  how often song-plays runs each contender (default: 3)
-  --no-write  leave docs/benchmarks.md as it is
-  -h, --help  show this help
+  --rows N         rows of song plays, for all but reader
+  --megabytes N    size of each of reader's files (default: 500), or of profile's file of 30 columns (default: 100)
+  --rounds N       how often each contender is run (default: 3; not for memory)
+  --slow-rounds N  how often reader runs papaparse and csv-parse (default: as --rounds)
+  --no-write       leave docs/benchmarks.md as it is
+  -h, --help       show this help
 `
 
 async function main(args: string[], context: BenchContext): Promise<void> {
@@ -27,7 +43,9 @@ async function main(args: string[], context: BenchContext): Promise<void> {
     allowPositionals: true,
     options: {
       rows: { type: 'string' },
+      megabytes: { type: 'string' },
       rounds: { type: 'string', default: '3' },
+      'slow-rounds': { type: 'string' },
       'no-write': { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -36,12 +54,19 @@ async function main(args: string[], context: BenchContext): Promise<void> {
   const [name = ''] = positionals
   const benchmark = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined
   if (benchmark === undefined || positionals.length > 1) throw new TypeError(help)
-  const rows = wholeNumber('--rows', values.rows ?? String(benchmark.rows))
-  const rounds = wholeNumber('--rounds', values.rounds)
-  await benchmark.run({ rows, rounds, write: !values['no-write'] }, context)
+  const rounds = wholeNumber('--rounds', values.rounds, 0)
+  const options = {
+    rows: wholeNumber('--rows', values.rows, benchmark.rows),
+    megabytes: wholeNumber('--megabytes', values.megabytes, benchmark.megabytes),
+    rounds,
+    slowRounds: Math.min(rounds, wholeNumber('--slow-rounds', values['slow-rounds'], rounds)),
+    write: !values['no-write'],
+  }
+  await benchmark.run(options, context)
 }
 
-function wholeNumber(option: string, text: string): number {
+function wholeNumber(option: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise
   if (/^[1-9]\d{0,14}$/.test(text)) return Number(text)
   throw new TypeError(`${option} takes a whole number from 1 on, not ${text}.`)
 }

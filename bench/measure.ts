@@ -2,8 +2,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { loadConfig } from '../src/config.ts'
 import { type Peaks, watchMemory } from './watch.ts'
 
 export interface Command {
@@ -15,11 +18,15 @@ export interface Contender {
   readonly name: string
   /** @param folder an empty one, which is also the command's working folder. */
   readonly command: (folder: string) => Command
+  /** It takes part in the first so many rounds only; in all of them without it. */
+  readonly mostRounds?: number
 }
 
 export interface Measured {
   readonly seconds: number
   readonly peaks: Peaks
+  /** What it has printed. */
+  readonly stdout: string
 }
 
 /** What came of a contender over all rounds. */
@@ -45,6 +52,7 @@ export async function compare(contenders: readonly Contender[], course: Course):
   for (let round = 0; round < course.rounds; round++) {
     const first = round % contenders.length
     for (const contender of [...contenders.slice(first), ...contenders.slice(0, first)]) {
+      if (round >= (contender.mostRounds ?? course.rounds)) continue
       const folder = join(course.work, 'run')
       await mkdir(folder)
       const measured = await measure(contender.command(folder), folder, course.signal)
@@ -59,12 +67,22 @@ export async function compare(contenders: readonly Contender[], course: Course):
 /** @throws {Error} with the command's last words, when it fails. */
 export async function measure({ file, args }: Command, cwd: string, signal: AbortSignal): Promise<Measured> {
   const started = performance.now()
-  const child = spawn(file, args, { cwd, env: plainEnv(), stdio: ['ignore', 'ignore', 'pipe'], signal })
+  const child = spawn(file, args, { cwd, env: plainEnv(), stdio: ['ignore', 'pipe', 'pipe'], signal })
   using watch = watchMemory(child.pid ?? -1)
   const ended = once(child, 'exit').then(() => (performance.now() - started) / 1000)
-  const [seconds, lastWords] = await Promise.all([ended, text(child.stderr)])
-  if (child.exitCode === 0) return { seconds, peaks: watch.peaks }
+  const [seconds, stdout, lastWords] = await Promise.all([ended, text(child.stdout), text(child.stderr)])
+  if (child.exitCode === 0) return { seconds, peaks: watch.peaks, stdout }
   throw new Error(`${file} ${args.join(' ')} has failed:\n${lastWords}`)
+}
+
+/** A script of `peers/`, which is run by the same Node. */
+export function peer(name: string, ...args: readonly string[]): Command {
+  return { file: process.execPath, args: [fileURLToPath(new URL(`peers/${name}.ts`, import.meta.url)), ...args] }
+}
+
+/** The memory limit that DuckDB has in Rowmill's child. No setting is given, so these are the defaults, as elsewhere. */
+export function childMemory(): string {
+  return `${loadConfig({}, tmpdir()).config.TASK_MEMORY / 2e6}MB`
 }
 
 /** The environment without settings: what is measured are the defaults. */

@@ -18,12 +18,15 @@ import { watchMemory } from './watch.ts'
 /** Bytes resident at most, with the default settings. */
 const most = { service: 250e6, child: 1e9 } as const
 
-interface Outcome extends Measured {
+interface Outcome extends Pick<Measured, 'seconds' | 'peaks'> {
   readonly sha256: string
 }
 
 /** @throws {Error} when a process has needed more than it may, or the two ways differ in their result. */
-export async function memory({ rows, write }: Omit<BenchOptions, 'rounds'>, context: BenchContext): Promise<void> {
+export async function memory(
+  { rows, write }: Pick<BenchOptions, 'rows' | 'write'>,
+  context: BenchContext,
+): Promise<void> {
   const { signal, say } = context
   const { path, bytes } = await playsFile(rows, context)
   await using work = await mkdtempDisposable(join(tmpdir(), 'rowmill-bench-'))

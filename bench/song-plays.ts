@@ -2,13 +2,12 @@
 import { mkdtempDisposable, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { loadConfig } from '../src/config.ts'
 import { loadPipelines, pipelineFolders } from '../src/pipeline/load.ts'
 import type { BenchContext, BenchOptions } from './benchmark.ts'
-import { compare, type Contender, type Result } from './measure.ts'
-import { launcher, type PlaysFile, playsFile } from './plays.ts'
-import { machine, megabytes, table, writeSection } from './report.ts'
+import type { BenchFile } from './files.ts'
+import { childMemory, compare, type Contender, peer, type Result } from './measure.ts'
+import { launcher, playsFile } from './plays.ts'
+import { machine, medianOf, megabytes, peakMemory, resultTable, roundsOf, writeSection } from './report.ts'
 
 const names = { bare: 'bare DuckDB', rowmill: '`rowmill run`', script: 'csv-parse and a Map' } as const
 
@@ -18,7 +17,7 @@ export async function songPlays({ rows, rounds, write }: BenchOptions, context: 
   const file = await playsFile(rows, context)
   await using work = await mkdtempDisposable(join(tmpdir(), 'rowmill-bench-'))
   const contenders = await contendersOn(file.path)
-  say(machine())
+  say(machine('csv-parse'))
 
   let output: Buffer | undefined
   const results = await compare(contenders, {
@@ -26,7 +25,7 @@ export async function songPlays({ rows, rounds, write }: BenchOptions, context: 
     work: work.path,
     signal,
     onRun: async ({ name }, { seconds, peaks }, folder) => {
-      say(`${name}: ${seconds.toFixed(2)} s, ${memory(peaks)}`)
+      say(`${name}: ${seconds.toFixed(2)} s, ${peakMemory(peaks)}`)
       const found = await readFile(join(folder, 'totals.csv'))
       output ??= found
       refuseDifference(name, output, found)
@@ -43,20 +42,13 @@ async function contendersOn(file: string): Promise<Contender[]> {
   const pipeline = 'song-plays'
   const loaded = (await loadPipelines(pipelineFolders(undefined))).get(pipeline)
   const sql = loaded.pipeline.outputs['totals']?.sql ?? ''
-  // No setting is given, so these are the defaults that `rowmill run` has as well.
-  const { TASK_MEMORY } = loadConfig({}, tmpdir()).config
-  const peer = (name: string, ...args: string[]) => {
-    const script = fileURLToPath(new URL(`peers/${name}.ts`, import.meta.url))
-    return { file: process.execPath, args: [script, file, ...args] }
-  }
   return [
     {
       name: names.bare,
-      command: (folder) =>
-        peer('duckdb', join(folder, 'totals.csv'), sql, `${TASK_MEMORY / 2e6}MB`, join(folder, 'spill')),
+      command: (folder) => peer('duckdb', file, join(folder, 'totals.csv'), sql, childMemory(), join(folder, 'spill')),
     },
     { name: names.rowmill, command: (folder) => ({ file: launcher, args: ['run', pipeline, file, '-o', folder] }) },
-    { name: names.script, command: (folder) => peer('csv-parse', join(folder, 'totals.csv')) },
+    { name: names.script, command: (folder) => peer('csv-parse', file, join(folder, 'totals.csv')) },
   ]
 }
 
@@ -70,26 +62,14 @@ function refuseDifference(name: string, expected: Buffer, found: Buffer): void {
   )
 }
 
-function sectionOf(rows: number, rounds: number, { bytes }: PlaysFile, results: readonly Result[]): string[] {
-  const medianOf = (name: string) => results.find((result) => result.name === name)?.seconds.median ?? Number.NaN
-  const ratio = (name: string, to: string) => medianOf(name) / medianOf(to)
-  const cells = results.map(({ name, seconds: { median, least, most }, peaks }) => [
-    name,
-    `${median.toFixed(2)} s`,
-    `${least.toFixed(2)} to ${most.toFixed(2)} s`,
-    ratio(name, names.bare).toFixed(2),
-    memory(peaks),
-  ])
+function sectionOf(rows: number, rounds: number, { bytes }: BenchFile, results: readonly Result[]): string[] {
+  const ratio = (name: string, to: string) => medianOf(name, results) / medianOf(to, results)
   return [
-    `${rows.toLocaleString('en')} rows, ${megabytes(bytes)}; ${rounds} ${rounds === 1 ? 'round' : 'rounds'}. ${machine()}.`,
+    `${rows.toLocaleString('en')} rows, ${megabytes(bytes)}; ${roundsOf(rounds)}. ${machine('csv-parse')}.`,
     '',
-    ...table(['', 'median', 'from, to', 'bare DuckDB = 1', 'peak memory'], cells),
+    ...resultTable(results, names.bare, names.bare),
     '',
     `\`rowmill run\` takes ${ratio(names.rowmill, names.bare).toFixed(2)} times as long as bare DuckDB, ` +
       `and is ${ratio(names.script, names.rowmill).toFixed(1)} times as fast as csv-parse and a Map.`,
   ]
-}
-
-function memory({ own, child }: Result['peaks']): string {
-  return child === 0 ? megabytes(own) : `${megabytes(own)} + ${megabytes(child)} in its child`
 }
