@@ -147,11 +147,11 @@ function alternativesOf(verdicts: readonly Verdict[]): Alternative[] {
  */
 export function ambiguousEncoding(name: string, { alternatives, doubt }: Detection): AppError {
   const candidates = alternatives.map(({ encoding, sample }) => `${encoding} (“${shorten(sample)}”)`).join(', ')
-  const guesses = candidates === '' ? 'It may be no text at all' : `It may be ${candidates}`
+  const guesses = candidates === '' ? '' : ` It may be ${candidates}.`
   const why = doubt ?? 'the encoding of its text cannot be told for certain'
   return new AppError(
     'rejected',
-    `${name} cannot be read: ${why}. ${guesses}. Name its encoding (--encoding, or encoding under reader), or save it as UTF-8.`,
+    `${name} cannot be read: ${why}.${guesses} Name its encoding (--encoding, or encoding under reader), or save it as UTF-8.`,
     { details: { file: name, candidates: alternatives.map(({ encoding }) => encoding) } },
   )
 }
@@ -183,13 +183,11 @@ const otherNames: ReadonlyMap<string, string> = new Map([
   ),
 ])
 
+const unicodeNames = 'utf-8 utf-16 utf-16le utf-16be'
+const westernNames = 'windows-1252 iso-8859-1 latin1 windows-1250 windows-1254 iso-8859-2 iso-8859-15 macintosh'
+const otherScripts = 'windows-1251 koi8-r windows-1253 gb18030 big5 shift_jis euc-jp euc-kr'
 /** To suggest one when a name is not known. */
-const usualNames = [
-  ...'utf-8 utf-16 utf-16le utf-16be windows-1252 iso-8859-1 latin1 windows-1250 windows-1251 windows-1253 windows-1254 iso-8859-2 iso-8859-15 macintosh gb18030 shift_jis euc-jp euc-kr big5 koi8-r'.split(
-    ' ',
-  ),
-  ...Object.keys(codePages),
-]
+const usualNames = [...[unicodeNames, westernNames, otherScripts].join(' ').split(' '), ...Object.keys(codePages)]
 
 /**
  * The one name of an encoding, by the Encoding Standard: ISO 8859-1 is read as windows-1252, of which it is a part, and

@@ -58,8 +58,8 @@ export function columnEvidence(from: EvidenceArrays, column: number): ColumnEvid
 }
 
 /** The evidence of several files as that of one. Lines are those of the first file that has the shape. */
-export function merge(one: ColumnEvidence | undefined, other: ColumnEvidence | undefined) {
-  if (one === undefined || other === undefined) return one ?? other
+export function merge(one: ColumnEvidence, other: ColumnEvidence | undefined): ColumnEvidence {
+  if (other === undefined) return one
   const by = (value: (shape: Shape) => number) =>
     Object.fromEntries(shapes.map((shape) => [shape, value(shape)])) as Record<Shape, number>
   return {

@@ -47,6 +47,8 @@ export interface OpenFile {
   /** From places in the text to those in the decompressed bytes. */
   readonly map: SourceMap | undefined
   readonly sniffed: Sniffed
+  /** Whether the beginning of the text holds the dialect's quote. */
+  readonly hasQuotes: boolean
   readonly dialect: Dialect
   /** One for each column: the header's cells as they stand, or `column_1` and so on where there is none. */
   readonly header: readonly string[]
@@ -91,6 +93,7 @@ export async function openFile(path: string, options: OpenOptions, trust: 'certa
     textBytes: text.bytes,
     map: text.map,
     sniffed,
+    hasQuotes: sniffed.dialect.quote !== null && sample.includes(sniffed.dialect.quote),
     dialect: sniffed.dialect,
     header,
     start: mark + (hasHeader ? sniffed.header.end : sniffed.header.start),

@@ -7,10 +7,11 @@ import type { Warning } from '../model.ts'
 import { type ColumnEvidence, columnEvidence } from './evidence.ts'
 import type { Fault } from './fault.ts'
 import { flatDelimiter } from './flat.ts'
-import type { Kernel, Output } from './kernel/kernel.ts'
+import type { Kernel } from './kernel/kernel.ts'
 import { type OpenFile, openFile, type OpenOptions } from './open.ts'
 import { type LineEnds, readRecords, type Tally } from './records.ts'
 import { lineEndsOf, tallyWarnings } from './report.ts'
+import { scanSimple } from './simple.ts'
 import { suitsKernel } from './write.ts'
 
 /** Bytes a line may have for DuckDB to read it where it stands. */
@@ -43,6 +44,8 @@ export interface Reading {
 
 export interface ReadOptions extends OpenOptions {
   readonly kernel: Kernel
+  /** How many there may be. */
+  readonly threads: number
   /** Told in the order of the file. */
   readonly onFault: (fault: Fault, file: OpenFile) => Promise<void>
 }
@@ -61,54 +64,47 @@ async function readPlain(file: OpenFile, options: ReadOptions): Promise<Reading 
   const { dialect, start, sniffed } = file
   if (sniffed.preamble.lines > 0 || !suitsKernel(dialect, 'nothing')) return undefined
   // DuckDB drops a mark only together with the header.
-  if (!sniffed.header.present && start > 0) return undefined
-  const tally = await tallyOf(file, 'nothing', { ...options, simpleOnly: true, write: async () => {} })
+  if (file.hasQuotes || (!sniffed.header.present && start > 0)) return undefined
+  const { tally, evidence } = await scanSimple(file, options)
   const lineEnd = lineEndOf(lineEndsOf(file, tally))
   if (!tally.isSimple || lineEnd === undefined || tally.longestRecord >= longestLine) return undefined
   const place = { path: file.path, delimiter: dialect.delimiter, lineEnd, skip: sniffed.header.present ? 1 : 0 }
-  return { layout: 'plain', ...place, ...readingOf(file, tally, options.kernel), longest: longestLine }
+  return { layout: 'plain', ...place, ...readingOf(file, tally, evidence), longest: longestLine }
 }
 
 /** @param layout `placed` costs more, and is for a file in which a value was found that does not fit. */
 export async function readFlat(file: OpenFile, layout: 'flat' | 'placed', options: ReadOptions): Promise<Reading> {
   const path = `${options.scratch}.flat`
   await using copy = await open(path, 'w')
-  const tally = await tallyOf(file, layout, { ...options, simpleOnly: false, write: (bytes) => copy.appendFile(bytes) })
+  const { kernel, onFault, signal, onProgress } = options
+  const tally = await readRecords(file.path, kernel, {
+    dialect: file.dialect,
+    names: file.header,
+    start: file.start,
+    line: file.line,
+    output: layout,
+    shapes: true,
+    write: (bytes) => copy.appendFile(bytes),
+    onFault: (fault) => onFault(fault, file),
+    onProgress,
+    simpleOnly: false,
+    signal,
+  })
+  const evidence = file.header.map((_, column) => columnEvidence(kernel.evidence, column))
   const place = { path, delimiter: flatDelimiter, lineEnd: '\n', skip: 0 } as const
-  return { layout, ...place, ...readingOf(file, tally, options.kernel), longest: tally.longestWritten }
+  return { layout, ...place, ...readingOf(file, tally, evidence), longest: tally.longestWritten }
 }
 
-function readingOf(file: OpenFile, tally: Tally, kernel: Kernel) {
+function readingOf(file: OpenFile, tally: Tally, evidence: readonly ColumnEvidence[]) {
   return {
     records: tally.records,
     rejected: tally.rejected,
     blankLines: tally.blankLines,
     escaped: tally.escaped,
-    evidence: file.header.map((_, column) => columnEvidence(kernel.evidence, column)),
+    evidence,
     file,
     warnings: [...file.warnings, ...tallyWarnings(file, tally)],
   }
-}
-
-async function tallyOf(
-  file: OpenFile,
-  output: Output,
-  options: ReadOptions & { simpleOnly: boolean; write: (bytes: Buffer) => Promise<void> },
-): Promise<Tally> {
-  const { kernel, onFault, signal, onProgress, simpleOnly, write } = options
-  return await readRecords(file.path, kernel, {
-    dialect: file.dialect,
-    names: file.header,
-    start: file.start,
-    line: file.line,
-    output,
-    shapes: true,
-    write,
-    onFault: (fault) => onFault(fault, file),
-    onProgress,
-    simpleOnly,
-    signal,
-  })
 }
 
 /** The line ending that all lines keep to; undefined when they do not. */

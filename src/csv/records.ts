@@ -25,6 +25,8 @@ export interface RecordsOptions {
   /** Where the first record begins: bytes before it, and its line. */
   readonly start: number
   readonly line: number
+  /** Where to end, if not with the file: behind some line end. */
+  readonly end?: number
   readonly output: Output
   readonly shapes: boolean
   /** Takes the output; the bytes are its own only until it resolves. */
@@ -63,7 +65,7 @@ export interface Tally {
 }
 
 export async function readRecords(path: string, kernel: Kernel, options: RecordsOptions): Promise<Tally> {
-  await using window = new Window(await open(path), kernel.input, options.start, options.blockBytes)
+  await using window = new Window(await open(path), kernel.input, options.start, options.end, options.blockBytes)
   return await new Reader(kernel, window, options).read()
 }
 

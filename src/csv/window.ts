@@ -18,14 +18,16 @@ export class Window implements AsyncDisposable {
   /** The first byte that is not UTF-8; the length where there is none. A character cut off at the length is not judged. */
   soundTo = 0
   readonly #file: FileHandle
+  readonly #end: number
   readonly #blockBytes: number
   #ahead: Promise<number> | undefined
 
-  /** @param start the byte of the file to begin with. */
-  constructor(file: FileHandle, bytes: Buffer, start: number, blockBytes: number = usualBlock) {
+  /** From one byte of the file to before another. */
+  constructor(file: FileHandle, bytes: Buffer, start: number, end: number = Infinity, blockBytes: number = usualBlock) {
     this.#file = file
     this.bytes = bytes
     this.offset = start
+    this.#end = end
     this.#blockBytes = blockBytes
   }
 
@@ -71,8 +73,9 @@ export class Window implements AsyncDisposable {
 
   async #read(at: number): Promise<number> {
     // A vector is loaded beyond the last byte, so that some room stays free.
-    const room = Math.min(this.#blockBytes, this.bytes.length - at - 64)
-    if (room <= 0) throw new RangeError('the window is full')
+    const space = Math.min(this.#blockBytes, this.bytes.length - at - 64)
+    if (space <= 0) throw new RangeError('the window is full')
+    const room = Math.min(space, this.#end - this.offset - at)
     let length = 0
     while (length < room) {
       const { bytesRead } = await this.#file.read(this.bytes, at + length, room - length, this.offset + at + length)

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { merge } from '../csv/evidence.ts'
 import { infer } from '../csv/infer.ts'
@@ -106,6 +107,7 @@ export class Inputs {
       expected: this.#job.pipeline.inputs[input.input]?.schema?.fields.map((field) => field.name) ?? [],
       mostBytes: this.#job.unpacked,
       kernel: this.#kernel,
+      threads: this.#job.threads === 0 ? availableParallelism() : this.#job.threads,
       signal,
       onProgress: (bytes) =>
         onProgress({ phase: 'reading', unit: 'bytes', done: this.#read + bytes, total: this.#total }),
@@ -143,9 +145,10 @@ function sameAs(first: InputFile): InputSpec {
 /** An undeclared file with the types that all cells of its input give evidence of. */
 function typed(file: InputFile, files: readonly InputFile[]): InputFile {
   const others = files.filter(({ input }) => input === file.input)
-  const evidence = file.columns.map(({ field }) =>
-    others.map(({ reading, columns }) => reading.evidence[positionOf(columns, field.name)]).reduce(merge),
-  )
+  const evidence = file.columns.map(({ field }) => {
+    const [first, ...rest] = others.map(({ reading, columns }) => reading.evidence[positionOf(columns, field.name)])
+    return first === undefined ? undefined : rest.reduce(merge, first)
+  })
   const columns = file.columns.map((column, i): Column => {
     const one = evidence[i]
     return one === undefined ? column : { ...column, field: plainField(column.field.name, infer(one).type) }

@@ -50,7 +50,7 @@ const joining: ReadonlyMap<string, number> = new Map([
   ['—', 0.3],
 ])
 
-const opening: ReadonlySet<string> = new Set('’‘“„«–—¿¡€£§•·\u00a0（「')
+const opening: ReadonlySet<string> = new Set('’‘“„«–—¿¡€£§•·°µ№\u00a0（「')
 const closing: ReadonlySet<string> = new Set('’‘”“»–—…®™²³ºª°€\u00a0）」。，、')
 
 export class Context {
@@ -60,6 +60,8 @@ export class Context {
   probability(before: string, char: string, after: string): number {
     const [left, kind, right] = [this.#kind(before), this.#kind(char), this.#kind(after)]
     if (kind.script === 'nothing') return 1
+    // Katakana of half width come in words.
+    if (/[ｦ-ﾟ]/.test(char) && left.script !== 'kana' && right.script !== 'kana') return 0.05
     if (kind.script === 'sign') return signBetween(char, isLetter(left) ? before : '', isLetter(right) ? after : '')
     return caseOf(left, kind, right) * soundOf(left, kind, right) * strangeness(left, kind) * strangeness(right, kind)
   }

@@ -1,6 +1,6 @@
 /**
- * Which encoding makes most sense of some bytes: for each, how likely the text that it makes of them is, the languages
- * mixed as fits best (expectation–maximization), compared by Bayes' rule with all others and with mere noise.
+ * Which encoding makes most sense of some bytes: for each, how likely the text is that it makes of them, in the language
+ * that fits best, compared by Bayes' rule with all others and with mere noise.
  */
 import { Context } from './context.ts'
 import { decoderOf } from './decoder.ts'
@@ -14,7 +14,7 @@ interface Candidate {
 }
 
 const western: readonly Tongue[] = ['latin']
-export const candidates: readonly Candidate[] = [
+const candidates: readonly Candidate[] = [
   {
     encoding: 'utf-8',
     prior: 100,
@@ -37,7 +37,7 @@ export const candidates: readonly Candidate[] = [
   { encoding: 'euc-jp', prior: 0.5, tongues: ['japanese'] },
   { encoding: 'iso-8859-2', prior: 0.5, tongues: western },
   { encoding: 'iso-8859-15', prior: 0.5, tongues: western },
-  { encoding: 'macintosh', prior: 0.5, tongues: western },
+  { encoding: 'macintosh', prior: 0.3, tongues: western },
   { encoding: 'ibm850', prior: 0.5, tongues: western },
   { encoding: 'ibm437', prior: 0.2, tongues: western },
   { encoding: 'ibm852', prior: 0.2, tongues: western },
@@ -59,7 +59,7 @@ const noiseByte = Math.log(0.4 / 128)
 /** An encoding, of those that make the same text of the sample the commonest, and how likely it is the right one. */
 export interface Verdict {
   readonly encoding: string
-  /** 0 to 1; all together with noise make 1 before what speaks against each is taken off. */
+  /** 0 to 1. */
   readonly confidence: number
   /** What it makes of each stretch; U+FFFD for every byte that is no text. */
   readonly text: readonly string[]
@@ -70,7 +70,7 @@ const trust = 0.25
 
 /**
  * @param sample stretches of bytes between ASCII that is no letter or digit, each with something above 0x7F in it.
- * @returns best first; none when all of it is noise.
+ * @returns best first; none when it is hardly text in any of them.
  */
 export function judge(sample: readonly Buffer[]): Verdict[] {
   const readings = readingsOf(sample)
@@ -143,7 +143,7 @@ function readingsOf(sample: readonly Buffer[]): Reading[] {
     const mixed = mixture(table, all)
     const score = Math.log(prior) + mixed.sum
     const noisy = mixed.all.filter((value, i) => {
-      return value < (high[i] ?? 0) * noiseByte - 2 && stretches[i]?.includes('\ufffd') === false
+      return value < (high[i] ?? 0) * noiseByte - 3 && stretches[i]?.includes('\ufffd') === false
     }).length
     readings.push({ encoding, text: stretches, score, bad, noisy: noisy / sample.length })
   }
@@ -184,7 +184,7 @@ function mixture(table: readonly Float64Array[], models: readonly Model[]): { al
   })
   let best = { all: [] as number[], sum: -Infinity }
   for (const [main, { share }] of models.entries()) {
-    const all = rows.map(({ peak, parts, others }) => peak + Math.log(0.9 * (parts[main] ?? 0) + 0.1 * others))
+    const all = rows.map(({ peak, parts, others }) => peak + Math.log(0.8 * (parts[main] ?? 0) + 0.2 * others))
     const sum = all.reduce((a, b) => a + b, Math.log(share))
     if (sum > best.sum) best = { all, sum }
   }

@@ -15,7 +15,7 @@ export interface Language {
 }
 
 const latin: readonly Language[] = [
-  { name: 'English', letters: 'éöüèáñçíóïàâä', pieces: 'fé# é# ïv', signs: 0.7 },
+  { name: 'English', letters: 'éöüèáñçíóïàâä', pieces: 'fé# é# ïv', share: 3, signs: 0.7 },
   {
     name: 'French',
     letters: 'éèàêçôîûùâëïœüÿæ',
@@ -60,6 +60,7 @@ const latin: readonly Language[] = [
     share: 0.3,
   },
   { name: 'Irish', letters: 'áíéóú', pieces: 'ái éi ói úi io ío ín ír ús án éa úil iú', share: 0.1 },
+  { name: 'Albanian', letters: 'ëç', pieces: 'ë# ër ën ës ët ëm ça çm', share: 0.05 },
   {
     name: 'Polish',
     letters: 'łóęążśćńźéöü',

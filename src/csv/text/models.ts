@@ -13,10 +13,10 @@ export interface Model {
 const never = 1e-6
 const unusual = 1e-5
 
-/** Signs by how common they are, in steps of about a half. */
+/** Signs by how common they are in tables, a third from each group to the next. */
 const signs: ReadonlyMap<string, number> = new Map(
-  ['’', '–“”\u00a0€', '°…£„‘—', '«»•®™²½', '·§©№µ×ºª¿±¡´³', '¼¾¥¢¨\u00ad†¶'].flatMap((group, i) =>
-    Array.from(group, (sign): [string, number] => [sign, 0.25 / 2 ** (1.5 * i)]),
+  ['’', '–“”€£°\u00a0', '…„‘—«»•®™²³½µ©', '·§№×ºª¿±¡´', '¼¾¥¢¨\u00ad†¶'].flatMap((group, i) =>
+    Array.from(group, (sign): [string, number] => [sign, 0.2 / 3 ** i]),
   ),
 )
 const eastSigns = '、。，「」・（）：；！？％～ー—“”《》【】￥　／－＋＝'
@@ -50,12 +50,12 @@ function alphabetic({ letters, pieces = '', share = 1, signs: signsShare = 0.08 
 }
 
 /** One group of characters after the other: a share of the text each, evenly spread. */
-function grouped(groups: readonly (readonly [share: number, chars: Iterable<string>])[]): Model {
+function grouped(groups: readonly (readonly [part: number, chars: Iterable<string>])[], share = 1): Model {
   const known = new Map<string, number>()
-  for (const [share, chars] of groups) {
+  for (const [part, chars] of groups) {
     const set = new Set(chars)
     for (const char of set) {
-      if (!known.has(char)) known.set(char, share / set.size)
+      if (!known.has(char)) known.set(char, part / set.size)
     }
   }
   const probability = (char: string): number => {
@@ -64,7 +64,7 @@ function grouped(groups: readonly (readonly [share: number, chars: Iterable<stri
     const script = scriptOf(char)
     return script === 'han' || script === 'hangul' ? 1e-7 : script === 'sign' ? unusual / 10 : never / 10
   }
-  return { share: 1, probability }
+  return { share, probability }
 }
 
 /** The characters of an encoding that begin with a byte from such a range. */
@@ -127,7 +127,9 @@ const eastern: Readonly<Record<Exclude<Tongue, Alphabet>, () => readonly (readon
 
 /** The models of a script's languages, or of a language that has a script of its own. */
 export function modelsOf(tongue: Tongue): Model[] {
-  return isAlphabet(tongue) ? alphabets[tongue].map(alphabetic) : [grouped(eastern[tongue]())]
+  return isAlphabet(tongue)
+    ? alphabets[tongue].map(alphabetic)
+    : [grouped(eastern[tongue](), tongue === 'katakana' ? 0.1 : 1)]
 }
 
 function isAlphabet(tongue: Tongue): tongue is Alphabet {

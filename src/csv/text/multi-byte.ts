@@ -42,7 +42,8 @@ export class MultiByte implements Decoder {
   constructor(encoding: string) {
     this.#encoding = encoding
     this.#traits = traits[encoding] ?? { lengths: [1] }
-    this.#decoder = new TextDecoder(encoding, { fatal: true, ignoreBOM: true })
+    // An error thrown for every fault would be dear where there are many.
+    this.#decoder = new TextDecoder(encoding, { ignoreBOM: true })
   }
 
   whole(bytes: Buffer): number {
@@ -112,12 +113,8 @@ export class MultiByte implements Decoder {
   }
 
   #attempt(bytes: Buffer): string | undefined {
-    let text: string
-    try {
-      text = this.#decoder.decode(bytes)
-    } catch {
-      return undefined
-    }
+    const text = this.#decoder.decode(bytes)
+    if (text.includes('\ufffd')) return undefined
     if (this.#traits.meaningless?.test(text) === true) return undefined
     return this.#encoding === 'shift_jis' && movedControl.test(text) ? putBack(text) : text
   }
