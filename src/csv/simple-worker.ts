@@ -9,4 +9,4 @@ const scan = await scanPart(workerData as Half, 1, {
   signal: new AbortController().signal,
   onProgress: () => {},
 })
-parentPort?.postMessage(scan)
+parentPort?.postMessage(scan, [])

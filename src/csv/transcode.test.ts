@@ -266,5 +266,9 @@ test('progress tells the bytes of the source that are done', async () => {
     onProgress: (n) => void told.push(n),
   })
   await map[Symbol.asyncDispose]()
-  assert.deepEqual([told.length, told.at(-1)], [3, 3 << 20])
+  assert.deepEqual(
+    told,
+    told.toSorted((a, b) => a - b),
+  )
+  assert.deepEqual([told.length > 1, told.at(-1)], [true, 3 << 20])
 })
