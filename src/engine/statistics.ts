@@ -121,7 +121,7 @@ function numberSql(value: string, kind: Kind): string {
 
 /** Whether some value can be called frequent. */
 function isRepeated({ count, distinct }: Overview): boolean {
-  return count > 0 && (distinct <= shownValues || distinct < count / 2)
+  return count > 0 && (distinct <= shownValues || distinct < count * 0.9)
 }
 
 /** The upper bounds of the bins; the last is the greatest value, exactly. */

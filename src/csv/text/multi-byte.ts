@@ -24,8 +24,8 @@ const traits: Readonly<Record<string, Traits>> = {
 
 export const multiByteEncodings: ReadonlySet<string> = new Set(Object.keys(traits))
 
-/** Longer stretches are halved where something in them is wrong, shorter ones looked at character by character. */
-const shortBytes = 128
+/** Longer stretches are divided where something in them is wrong, shorter ones looked at character by character. */
+const shortBytes = 64
 const longestSequence = 4
 
 export class MultiByte implements Decoder {
@@ -66,12 +66,15 @@ export class MultiByte implements Decoder {
       if (text !== '') pieces.push(text)
       return
     }
-    const cut = bytes.length > shortBytes ? cutNear(bytes, bytes.length >> 1) : 0
-    if (cut > 0) {
-      this.#decode(bytes.subarray(0, cut), pieces)
-      this.#decode(bytes.subarray(cut), pieces)
-    } else {
+    const step = Math.max(shortBytes, bytes.length >>> 5)
+    if (cutBehind(bytes, step) === bytes.length) {
       this.#walk(bytes, pieces)
+      return
+    }
+    for (let from = 0; from < bytes.length; ) {
+      const to = cutBehind(bytes, from + step)
+      this.#decode(bytes.subarray(from, to), pieces)
+      from = to
     }
   }
 
@@ -103,7 +106,9 @@ export class MultiByte implements Decoder {
   }
 
   #text(bytes: Buffer, at: number, length: number): string {
-    const key = length * 2 ** 32 + bytes.readUIntBE(at, length)
+    // Of two bytes it is a small integer, which is a much faster key.
+    const value = bytes.readUIntBE(at, length)
+    const key = length < 3 ? value : length * 2 ** 32 + value
     let text = this.#known.get(key)
     if (text === undefined) {
       text = this.#attempt(bytes.subarray(at, at + length)) ?? this.#unifiedHangul(key)
@@ -123,7 +128,7 @@ export class MultiByte implements Decoder {
   #unifiedHangul(key: number): string {
     if (this.#encoding !== 'euc-kr') return ''
     this.#unified ??= unifiedHangul(this.#decoder)
-    return this.#unified.get(key - 2 * 2 ** 32) ?? ''
+    return this.#unified.get(key) ?? ''
   }
 }
 
@@ -134,13 +139,10 @@ function cutBefore(bytes: Buffer, end: number): number {
   return at
 }
 
-function cutNear(bytes: Buffer, middle: number): number {
-  const before = cutBefore(bytes, middle)
-  if (before > 0) return before
-  for (let at = middle; at < bytes.length - 1; at++) {
-    if ((bytes[at] ?? 0) < 0x30) return at + 1
-  }
-  return 0
+/** The first place, not before `start`, where text can be cut; the end where there is none. */
+function cutBehind(bytes: Buffer, start: number): number {
+  for (let at = start; at < bytes.length; at++) if ((bytes[at - 1] ?? 0) < 0x30) return at
+  return bytes.length
 }
 
 /** ICU's table for Shift_JIS, IBM's, has three control characters in one another's place. */
