@@ -127,7 +127,7 @@ test('the statistics of a column are those of its accepted values', async () => 
   const sql = `SELECT name, "values", nulls, approx_distinct > 50 AS many, min, max, mean, most_frequent[1].value AS top,
     most_frequent[1].count AS times, list_sum([b.count for b in histogram]) AS binned, counterexamples[1].line AS line FROM columns ORDER BY position`
   const { files } = await mill({ rejects: 'keep', outputs: { stats: output(sql) } }, { 'f.csv': text })
-  const [, n, s] = parse(files['stats'] ?? '') as string[][]
+  const [, n, s] = parse(files['stats'] ?? '')
   assert.deepEqual(n, ['n', '100', '0', 'true', '0', '99', '49.5', '', '', '100', ''])
   assert.deepEqual(s, ['s', '100', '0', 'true', '1', 'fizz', '', 'fizz', '34', '', '2'])
 })
