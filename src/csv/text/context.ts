@@ -1,8 +1,8 @@
 /** How likely it is that a character that is none of ASCII stands where it stands. */
-import { scriptOf, type CharScript } from './models.ts'
+import { type Script, scriptOf } from './models.ts'
 
 interface Kind {
-  readonly script: CharScript | 'digit' | 'edge'
+  readonly script: Script | 'digit' | 'edge'
   readonly sound: 'vowel' | 'consonant' | 'none'
   readonly upper: boolean
   readonly lower: boolean
@@ -64,6 +64,12 @@ export class Context {
     if (/[ｦ-ﾟ]/.test(char) && left.script !== 'kana' && right.script !== 'kana') return 0.05
     if (kind.script === 'sign') return signBetween(char, isLetter(left) ? before : '', isLetter(right) ? after : '')
     return caseOf(left, kind, right) * soundOf(left, kind, right) * strangeness(left, kind) * strangeness(right, kind)
+  }
+
+  /** Of a character that is none of ASCII. */
+  script(char: string): Script {
+    const { script } = this.#kind(char)
+    return script === 'edge' || script === 'digit' ? 'sign' : script
   }
 
   #kind(char: string): Kind {

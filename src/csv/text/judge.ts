@@ -162,10 +162,11 @@ function likelihoods(stretch: string, models: readonly Model[], context: Context
       continue
     }
     common += Math.log(context.probability(chars[i - 1] ?? '', char, chars[i + 1] ?? ''))
-    const before = neighbour(chars[i - 1])
-    const after = neighbour(chars[i + 1])
-    for (const [m, model] of models.entries())
-      sums[m] = (sums[m] ?? 0) + Math.log(model.probability(char, before, after))
+    const script = context.script(char)
+    const [before, after] = [neighbour(chars[i - 1]), neighbour(chars[i + 1])]
+    for (const [m, model] of models.entries()) {
+      sums[m] = (sums[m] ?? 0) + Math.log(model.probability(char, script, before, after))
+    }
   }
   common -= (ascii - asciiLeft) * asciiByte
   return sums.map((sum) => sum + common)

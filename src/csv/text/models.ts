@@ -6,7 +6,7 @@ export interface Model {
   /** How often it is the language of a file, in relation to one that often is. */
   readonly share: number
   /** Of a character that is none of ASCII; its neighbours are in lower case, `#` where there are none. */
-  probability(char: string, before: string, after: string): number
+  probability(char: string, script: Script, before: string, after: string): number
 }
 
 /** For what no language has: undecodable bytes, controls, unassigned and private characters. */
@@ -33,7 +33,7 @@ function alphabetic({ letters, pieces = '', share = 1, signs: signsShare = 0.08 
     if (upper.length === 1 && !known.has(upper)) known.set(upper, probability)
   }
   const own = scriptOf(Array.from(letters)[0] ?? '')
-  const probability = (char: string, before: string, after: string): number => {
+  const probability = (char: string, script: Script, before: string, after: string): number => {
     const letter = known.get(char)
     if (letter !== undefined) {
       if (pieces === '') return letter
@@ -43,7 +43,6 @@ function alphabetic({ letters, pieces = '', share = 1, signs: signsShare = 0.08 
     }
     const sign = signs.get(char)
     if (sign !== undefined) return sign * signsShare
-    const script = scriptOf(char)
     return script === own ? 0.02 / 60 : script === 'sign' ? unusual : never
   }
   return { share, probability }
@@ -58,10 +57,9 @@ function grouped(groups: readonly (readonly [part: number, chars: Iterable<strin
       if (!known.has(char)) known.set(char, part / set.size)
     }
   }
-  const probability = (char: string): number => {
+  const probability = (char: string, script: Script): number => {
     const listed = known.get(char)
     if (listed !== undefined) return listed
-    const script = scriptOf(char)
     return script === 'han' || script === 'hangul' ? 1e-7 : script === 'sign' ? unusual / 10 : never / 10
   }
   return { share, probability }
@@ -136,9 +134,9 @@ function isAlphabet(tongue: Tongue): tongue is Alphabet {
   return tongue in alphabets
 }
 
-export type CharScript = Alphabet | 'han' | 'hangul' | 'kana' | 'sign' | 'nothing'
+export type Script = Alphabet | 'han' | 'hangul' | 'kana' | 'sign' | 'nothing'
 
-const scripts: readonly (readonly [CharScript, RegExp])[] = [
+const scripts: readonly (readonly [Script, RegExp])[] = [
   ['latin', /[\p{Script=Latin}\u0300-\u0340]/u],
   ['cyrillic', /\p{Script=Cyrillic}/u],
   ['greek', /\p{Script=Greek}/u],
@@ -151,6 +149,6 @@ const scripts: readonly (readonly [CharScript, RegExp])[] = [
   ['nothing', /[\p{Cc}\p{Cs}\p{Co}\p{Cn}\ufffd]/u],
 ]
 
-export function scriptOf(char: string): CharScript {
+export function scriptOf(char: string): Script {
   return scripts.find(([, pattern]) => pattern.test(char))?.[0] ?? 'sign'
 }

@@ -35,7 +35,7 @@ export class MultiByte implements Decoder {
   readonly #encoding: string
   readonly #traits: Traits
   readonly #decoder: TextDecoder
-  /** By the sequence's bytes as a number; an empty text where they mean nothing. */
+  /** Of one byte and of two, by these as a number; an empty text where they mean nothing. */
   readonly #known = new Map<number, string>()
   #unified: ReadonlyMap<number, string> | undefined
 
@@ -106,9 +106,8 @@ export class MultiByte implements Decoder {
   }
 
   #text(bytes: Buffer, at: number, length: number): string {
-    // Of two bytes it is a small integer, which is a much faster key.
-    const value = bytes.readUIntBE(at, length)
-    const key = length < 3 ? value : length * 2 ** 32 + value
+    if (length > 2) return this.#attempt(bytes.subarray(at, at + length)) ?? ''
+    const key = bytes.readUIntBE(at, length)
     let text = this.#known.get(key)
     if (text === undefined) {
       text = this.#attempt(bytes.subarray(at, at + length)) ?? this.#unifiedHangul(key)

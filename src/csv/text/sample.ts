@@ -2,9 +2,9 @@
 import { blocksOf } from './blocks.ts'
 
 /** Of the first block, which stands for most files whole, of every other, and in all: bytes. */
-const firstShare = 8 << 10
-const laterShare = 256
-const most = 32 << 10
+const firstShare = 4 << 10
+const laterShare = 128
+const most = 16 << 10
 /** How many stretches of a block are looked at, since most of them may be well known. */
 const looksPerBlock = 4000
 /** Of a longer stretch, only so much. */
