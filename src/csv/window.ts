@@ -1,6 +1,7 @@
 /** A file in a buffer, a stretch at a time: the reader asks for more, and says from where on it still needs what it has. */
 import { isUtf8 } from 'node:buffer'
 import type { FileHandle } from 'node:fs/promises'
+import { cutBytes, firstBad } from './text/utf8.ts'
 
 /** Read at once, unless it is told otherwise. */
 const usualBlock = 512 << 10
@@ -54,8 +55,9 @@ export class Window implements AsyncDisposable {
 
   /** Says anew, from some place on, how far the bytes are UTF-8. */
   judge(from: number): void {
-    const end = this.length - (this.ended ? 0 : cutBytes(this.bytes, from, this.length))
-    this.soundTo = isUtf8(this.bytes.subarray(from, end)) ? end : firstBad(this.bytes, from, end)
+    const rest = this.bytes.subarray(from, this.length)
+    const whole = rest.subarray(0, rest.length - (this.ended ? 0 : cutBytes(rest)))
+    this.soundTo = from + (isUtf8(whole) ? whole.length : firstBad(whole))
   }
 
   /** Whether there is something between two places that is not UTF-8. */
@@ -90,36 +92,4 @@ export class Window implements AsyncDisposable {
     await this.#ahead?.catch(() => undefined)
     await this.#file.close()
   }
-}
-
-/** How many bytes at the end begin a character that is not finished there. */
-function cutBytes(bytes: Buffer, from: number, to: number): number {
-  for (let back = 1; back <= Math.min(3, to - from); back++) {
-    const byte = bytes[to - back] ?? 0
-    if (byte < 0x80) return 0
-    if (byte >= 0xc0) return characterLength(byte) > back ? back : 0
-  }
-  return 0
-}
-
-function characterLength(lead: number): number {
-  return lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1
-}
-
-/** By halves: what comes before the first bad byte is sound, wherever it is cut between characters. */
-function firstBad(bytes: Buffer, from: number, to: number): number {
-  let [low, high] = [from, to]
-  while (high - low > 4) {
-    let middle = low + ((high - low) >> 1)
-    while (middle > low && ((bytes[middle] ?? 0) & 0xc0) === 0x80) middle--
-    if (middle === low) break
-    if (isUtf8(bytes.subarray(low, middle))) low = middle
-    else high = middle
-  }
-  while (low < high) {
-    const length = characterLength(bytes[low] ?? 0)
-    if (!isUtf8(bytes.subarray(low, Math.min(to, low + length)))) return low
-    low += length
-  }
-  return low
 }

@@ -65,7 +65,7 @@ export async function checkUtf8(path: string, signal: AbortSignal, blockBytes?: 
 }
 
 /** By halves: what stands before the first fault is sound, wherever it is cut between characters. */
-function firstBad(bytes: Buffer): number {
+export function firstBad(bytes: Buffer): number {
   let [low, high] = [0, bytes.length]
   while (high - low > 4) {
     let middle = (low + high) >>> 1
