@@ -51,7 +51,8 @@ export async function run(args: RunArgs, engine: Engine, context: Context): Prom
   for (const { message } of local.report.warnings) stderr.write(`Warning: ${message}\n`)
   if (args.output === undefined && view !== undefined) await show(local, view, context)
   else await deliver(local, args.output, context)
-  return tellEnd(local, args.output, context)
+  // Awaited, or the folder would be gone while the rejects are read.
+  return await tellEnd(local, args.output, context)
 }
 
 /** Pipelines whose outputs are made for looking at. Programs take them as files, by -o. */

@@ -144,6 +144,9 @@ function headerOf({ header, columns }: Sniffed, name: string, whole: boolean): r
       'the quotes in the header are broken, so that no column can be told. Put the header right and send the file again.',
     )
   }
+  if (header.cells.some((cell) => cell.includes('\ufffd') || cell.includes('\0'))) {
+    throw fail('the header has bytes that are no text. Put it right, or name the encoding, and send the file again.')
+  }
   if (header.cells.length > mostColumns) {
     throw fail(`the header has ${header.cells.length} columns; ${mostColumns} are the most. Split the file by columns.`)
   }

@@ -64,7 +64,7 @@ async function readPlain(file: OpenFile, options: ReadOptions): Promise<Reading 
   const { dialect, start, sniffed } = file
   if (sniffed.preamble.lines > 0 || !suitsKernel(dialect, 'nothing')) return undefined
   // DuckDB drops a mark only together with the header.
-  if (file.hasQuotes || (!sniffed.header.present && start > 0)) return undefined
+  if (file.hasQuotes || file.line > 2 || (!sniffed.header.present && start > 0)) return undefined
   const { tally, evidence } = await scanSimple(file, options)
   const lineEnd = lineEndOf(lineEndsOf(file, tally))
   if (!tally.isSimple || lineEnd === undefined || tally.longestRecord >= longestLine) return undefined
@@ -76,6 +76,8 @@ async function readPlain(file: OpenFile, options: ReadOptions): Promise<Reading 
 export async function readFlat(file: OpenFile, layout: 'flat' | 'placed', options: ReadOptions): Promise<Reading> {
   const path = `${options.scratch}.flat`
   await using copy = await open(path, 'w')
+  // DuckDB would take some first bytes for a mark, so the first line is no record.
+  await copy.appendFile('flat\n')
   const { kernel, onFault, signal, onProgress } = options
   const tally = await readRecords(file.path, kernel, {
     dialect: file.dialect,
@@ -91,7 +93,7 @@ export async function readFlat(file: OpenFile, layout: 'flat' | 'placed', option
     signal,
   })
   const evidence = file.header.map((_, column) => columnEvidence(kernel.evidence, column))
-  const place = { path, delimiter: flatDelimiter, lineEnd: '\n', skip: 0 } as const
+  const place = { path, delimiter: flatDelimiter, lineEnd: '\n', skip: 1 } as const
   return { layout, ...place, ...readingOf(file, tally, evidence), longest: tally.longestWritten }
 }
 

@@ -38,7 +38,7 @@ const patterns: readonly (readonly [shape: Shape, pattern: RegExp])[] = [
   ['decimal', /^(?!-0[.]0+$)-?(0|[1-9][0-9]{0,17})[.][0-9]{1,18}$/],
   ['boolean', /^(true|True|TRUE|false|False|FALSE)$/],
   ['date', new RegExp(`^${day}$`)],
-  ['time', new RegExp(`^(${clock}|${hour}:[0-5][0-9])$`)],
+  ['time', new RegExp(`^${clock}$`)],
   ['datetime', new RegExp(`^${day}[T ]${clock}(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)$`)],
   ['leading-zero', /^-?0[0-9]+$/],
   ['long-integer', /^-?[1-9][0-9]{18,}$/],

@@ -46,7 +46,9 @@ export function cleanLine(cells: readonly string[], isQuoted: (index: number) =>
 
 /** Whether the kernel can read a dialect, and write what is asked for. It writes cells in quotes as they stand. */
 export function suitsKernel({ delimiter, quote, escape, comment }: Dialect, output: Output): boolean {
-  const writes = output !== 'clean' || quote === null || quote === '"'
+  const isFlat = output === 'flat' || output === 'placed'
+  // Within quotes the delimiter is text, and in a flat copy some text must be escaped.
+  const writes = output === 'clean' ? quote === null || quote === '"' : !isFlat || escapeCell(delimiter) === delimiter
   const isByte = delimiter.length === 1 && delimiter <= '\u007f'
   return writes && isByte && comment === null && (quote === null || escape === quote)
 }

@@ -156,3 +156,19 @@ test('the types of undeclared columns are named by their relation', async () => 
     'name,type\na,integer\nb,string\n',
   )
 })
+
+test('no byte is lost at the edges of what DuckDB is given', async () => {
+  const cases: readonly (readonly [text: string, params: Record<string, string>, rows: string])[] = [
+    ['id,start\n1,12:30\n2,09:15:00\n', {}, 'id,start\n1,12:30\n2,09:15:00\n'],
+    ['"a\nb",c\n1,2\n3,4\n', {}, '"a\nb",c\n1,2\n3,4\n'],
+    ['a,b\n"\ufeffx",2\n"y",3\n', {}, 'a,b\n\ufeffx,2\ny,3\n'],
+    ['a\u001bb\n1\u001b2\n"x\u001b1"\u001b3\n', { 'reader.delimiter': '\u001b' }, 'a,b\n1,2\nx\u001b1,3\n'],
+    ['a\u001fb\n1\u001f2\n"x\u001fy"\u001f3\n', {}, 'a,b\n1,2\nx\u001fy,3\n'],
+  ]
+  for (const [text, params, rows] of cases) {
+    assert.equal((await mill({ outputs: all }, { 'f.csv': text }, { params })).files['rows'], rows)
+  }
+  const header = Buffer.concat([Buffer.from('n'), Buffer.of(0xff), Buffer.from(',b\n1,2\n')])
+  const { report } = await mill({ outputs: all }, { 'f.csv': header }, { params: { 'reader.encoding': 'utf-8' } })
+  assert.match(report.error?.message ?? '', /line 1: the header has bytes that are no text/)
+})

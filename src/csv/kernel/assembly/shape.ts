@@ -94,7 +94,7 @@ function shapeByBytes(at: usize, length: u32): u32 {
     case 0x45:
       return exponent(behind, end)
     case 0x3a:
-      return !negative && whole == 2 && clock(at, end, false) == end ? TIME : TEXT
+      return !negative && whole == 2 && clock(at, end, true) == end ? TIME : TEXT
     case 0x2d:
       if (negative) return TEXT
       return whole == 4 ? dateOrDatetime(at, end) : localDate(at, whole, end)
