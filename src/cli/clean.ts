@@ -1,15 +1,16 @@
 import { createWriteStream } from 'node:fs'
 import { mkdtempDisposable, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type CleanReject, clean as cleanFile } from '../csv/clean.ts'
 import type { CleanReport } from '../csv/report.ts'
 import { cleanLine } from '../csv/write.ts'
-import { AppError, errnoOf } from '../errors.ts'
+import { AppError } from '../errors.ts'
 import type { ReaderOptions } from '../model.ts'
+import { fingerprint } from '../work/local.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
 import { Draft } from './draft.ts'
 import { createMeter } from './progress.ts'
@@ -33,7 +34,9 @@ export async function clean(args: CleanArgs, context: Context): Promise<ExitCode
   await using scratch = await mkdtempDisposable(join(tmpdir(), 'rowmill-'))
   const isStdin = args.file === '-'
   const name = isStdin ? 'stdin' : basename(args.file)
-  const path = isStdin ? await spool(context, join(scratch.path, 'stdin')) : await regularFile(args.file)
+  const path = isStdin ? await spool(context, join(scratch.path, 'stdin')) : args.file
+  refuseSamePlaces(args)
+  const before = await fingerprint(path)
   await using output = args.output === undefined ? undefined : await Draft.open(args.output)
   await using rejects = await RejectsList.open(name, args.rejects)
   let report: CleanReport
@@ -47,6 +50,9 @@ export async function clean(args: CleanArgs, context: Context): Promise<ExitCode
   } finally {
     // They say why a file is refused, so they are kept whatever comes of it.
     await rejects.keep(stderr)
+  }
+  if ((await fingerprint(path)) !== before) {
+    throw new AppError('conflict', `${args.file} was written to while it was being read. Run it again.`)
   }
   await output?.keep()
   if (args.report !== undefined) await writeReport(args.report, report)
@@ -126,13 +132,14 @@ async function spool({ stdin, signal }: Context, path: string): Promise<string> 
   return path
 }
 
-async function regularFile(path: string): Promise<string> {
-  const stats = await stat(path).catch((cause: unknown) => {
-    if (errnoOf(cause) === 'ENOENT') throw new AppError('not_found', `${path} does not exist.`, { cause })
-    throw new AppError('unprocessable', `${path} cannot be read (${errnoOf(cause)}).`, { cause })
-  })
-  if (stats.isDirectory()) throw new AppError('unprocessable', `${path} is a directory.`)
-  return path
+/** @throws {AppError} invalid, when what is written to one place would be lost to another. */
+function refuseSamePlaces({ file, output, rejects, report }: CleanArgs): void {
+  const places = [output, rejects, report].filter((path) => path !== undefined)
+  const twice = places.find((path, i) => places.findIndex((other) => resolve(other) === resolve(path)) !== i)
+  const own = [rejects, report].find((path) => path !== undefined && resolve(path) === resolve(file))
+  if (twice !== undefined)
+    throw new AppError('invalid', `${twice} is named for two things. Give each a place of its own.`)
+  if (own !== undefined) throw new AppError('invalid', `${own} is the file that is to be read. Choose another place.`)
 }
 
 /** A pipe that is full is waited for. */

@@ -55,7 +55,11 @@ async function linkInputs(folder: string, inputs: LocalJob['inputs']): Promise<J
   )
 }
 
-async function fingerprint(path: string): Promise<string> {
+/**
+ * What changes when a file is written to.
+ * @throws {AppError} not_found or unprocessable, for a path that is no regular file.
+ */
+export async function fingerprint(path: string): Promise<string> {
   try {
     const stats = await stat(path, { bigint: true })
     if (!stats.isFile()) {

@@ -114,6 +114,20 @@ suite('rowmill clean', () => {
     }
   })
 
+  test('writes no two things to one place, and nothing over what it reads', async () => {
+    await put('in.csv', 'a,b\n1,2\n')
+    for (const args of [
+      ['--rejects', 'in.csv'],
+      ['-o', 'x', '--report', './x'],
+      ['--report', 'in.csv'],
+    ]) {
+      assert.equal((await clean(['in.csv', ...args])).code, 1, args.join(' '))
+    }
+    assert.equal(await read('in.csv'), 'a,b\n1,2\n')
+    assert.equal((await clean(['in.csv', '-o', 'in.csv'])).code, 0)
+    assert.match((await clean(['/dev/null'])).stderr, /is not a regular file/)
+  })
+
   test('is called wrongly: exit 2', async () => {
     for (const args of [[], ['a.csv', 'b.csv'], ['a.csv', '--quote', 'ab'], ['a.csv', '--skip-lines', 'x']]) {
       assert.equal((await clean(args)).code, 2, args.join(' '))
