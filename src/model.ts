@@ -344,6 +344,9 @@ export interface InputSpec {
   readonly reader?: ReaderOptions | undefined
 }
 
+/** Of the params of a task that say how its files are read; those of a pipeline have no dot in their names. */
+export const readerPrefix = 'reader.'
+
 /** What is known of a file's form; whatever is not given is found out. */
 export interface ReaderOptions {
   /** A name of the WHATWG Encoding Standard, such as `windows-1252`. */

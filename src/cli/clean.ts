@@ -94,7 +94,7 @@ class RejectsList implements AsyncDisposable {
 
   static async open(name: string, path: string | undefined): Promise<RejectsList> {
     const list = new RejectsList(name, path === undefined ? undefined : await Draft.open(path))
-    await list.#draft?.write(Buffer.from(cleanLine(rejectsHeader, isNeverQuoted)))
+    await list.#draft?.write(Buffer.from(cleanLine(rejectsHeader)))
     return list
   }
 
@@ -103,7 +103,7 @@ class RejectsList implements AsyncDisposable {
     if (this.#shown.length < shownRejects) this.#shown.push(reject)
     const { line, byteOffset, record, column, code, message, raw } = reject
     const cells = [this.#name, String(line), String(byteOffset), String(record), column ?? '', code, message, raw]
-    await this.#draft?.write(Buffer.from(cleanLine(cells, isNeverQuoted)))
+    await this.#draft?.write(Buffer.from(cleanLine(cells)))
   }
 
   async keep(stderr: Writable): Promise<void> {
@@ -121,10 +121,6 @@ class RejectsList implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#draft?.[Symbol.asyncDispose]()
   }
-}
-
-function isNeverQuoted(): boolean {
-  return false
 }
 
 async function spool({ stdin, signal }: Context, path: string): Promise<string> {

@@ -8,7 +8,8 @@ import { after, before, suite, test } from 'node:test'
 import { constants, crc32, deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { AppError } from '../errors.ts'
-import { refuseForeign, unpack, type UnpackOptions } from './bytes.ts'
+import { unpack, type UnpackOptions } from './bytes.ts'
+import { refuseForeign } from './foreign.ts'
 
 let folder = ''
 before(async () => {

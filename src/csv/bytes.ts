@@ -9,8 +9,6 @@ import { refused } from './foreign.ts'
 import { zipMember } from './zip.ts'
 import { ZstdDamage, zstdFrames } from './zstd.ts'
 
-export { refuseForeign, startBytes } from './foreign.ts'
-
 export type Compression = 'none' | 'gzip' | 'zstd' | 'zip'
 
 export interface UnpackOptions {

@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts'
 import type { RejectCode } from '../model.ts'
 import { columnEvidence } from './evidence.ts'
 import { Kernel } from './kernel/kernel.ts'
-import { type OpenOptions, openFile } from './open.ts'
+import { openFile, type OpenOptions } from './open.ts'
 import { RawReader } from './raw.ts'
 import { readRecords } from './records.ts'
 import { type CleanReport, reportOf } from './report.ts'
@@ -35,7 +35,7 @@ export async function clean(path: string, options: CleanOptions): Promise<CleanR
   await using raw = await RawReader.open(file)
   const kernel = await Kernel.load()
   const codes = new Map<string, number>()
-  await write(Buffer.from(cleanLine(file.header, () => false)))
+  await write(Buffer.from(cleanLine(file.header)))
   const tally = await readRecords(file.path, kernel, {
     dialect: file.dialect,
     names: file.header,

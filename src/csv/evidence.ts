@@ -57,6 +57,11 @@ export function columnEvidence(from: EvidenceArrays, column: number): ColumnEvid
   }
 }
 
+/** How many cells have one of the shapes. */
+export function countOf({ counts }: Pick<ColumnEvidence, 'counts'>, some: readonly Shape[]): number {
+  return some.reduce((sum, shape) => sum + counts[shape], 0)
+}
+
 /** The evidence of several files as that of one. Lines are those of the first file that has the shape. */
 export function merge(one: ColumnEvidence, other: ColumnEvidence | undefined): ColumnEvidence {
   if (other === undefined) return one

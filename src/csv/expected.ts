@@ -2,6 +2,7 @@
 import type { ReaderOptions } from '../model.ts'
 import { standardDialect } from './dialect.ts'
 import { Machine } from './machine.ts'
+import { nextLine } from './sniff/trial.ts'
 
 const delimiters = [',', ';', '\t', '|']
 /** Lines that may stand before the header. */
@@ -28,14 +29,7 @@ export function expectedForm(
       if (names.every((name) => cells.has(name)))
         return { quote: '"', escape: '"', ...given, delimiter, header: true, skipLines: line }
     }
-    at = nextLine(sample, at)
+    at = nextLine(sample, at, sample.length)
   }
   return undefined
-}
-
-function nextLine(sample: Buffer, from: number): number {
-  const lf = sample.indexOf(0x0a, from)
-  const cr = sample.subarray(from, lf < 0 ? sample.length : lf).indexOf(0x0d)
-  if (cr < 0) return lf < 0 ? sample.length : lf + 1
-  return from + cr + (sample[from + cr + 1] === 0x0a ? 2 : 1)
 }

@@ -1,7 +1,7 @@
 /** The type of a column by the evidence of all its cells, and what that evidence is. */
 import { type ColumnType, columnTypes } from '../model.ts'
-import type { ColumnEvidence } from './evidence.ts'
-import { type Shape, shapes } from './shapes.ts'
+import { type ColumnEvidence, countOf } from './evidence.ts'
+import { filledShapes, type Shape, shapes } from './shapes.ts'
 
 export interface InferredColumn {
   readonly type: ColumnType
@@ -32,25 +32,22 @@ const takes: readonly (readonly [type: string, shapes: readonly Shape[]])[] = [
   ['datetime', ['datetime']],
 ]
 
-const nothing: readonly Shape[] = ['empty', 'quoted-empty']
-
-/** @param evidence of the column in one file, or `merged` of several. */
+/** @param evidence of the column in one file, or merged of several. */
 export function infer(evidence: ColumnEvidence): InferredColumn {
   const { counts, firstLines } = evidence
-  const count = (some: readonly Shape[]) => some.reduce((sum, shape) => sum + counts[shape], 0)
-  const values = count(shapes)
-  const filled = values - count(nothing)
+  const count = (some: readonly Shape[]) => countOf(evidence, some)
+  const filled = count(filledShapes)
   const fitting = takes.filter(([, some]) => count(some) > 0)
   const winner = filled === 0 ? undefined : fitting.find(([, some]) => count(some) === filled)?.[0]
   const others = fitting.filter(([type]) => type !== winner)
   const against = (some: readonly Shape[]): Counterexample[] =>
-    shapes
-      .filter((shape) => counts[shape] > 0 && !some.includes(shape) && !nothing.includes(shape))
+    filledShapes
+      .filter((shape) => counts[shape] > 0 && !some.includes(shape))
       .map((shape) => ({ line: firstLines[shape], shape }))
       .toSorted((a, b) => a.line - b.line)
   return {
     type: typeOf(winner, evidence),
-    values,
+    values: count(shapes),
     nulls: counts.empty,
     quotedEmpty: counts['quoted-empty'],
     longest: evidence.longest,

@@ -24,6 +24,10 @@ export type Outcome =
 /** How a cell is written. */
 export const cellKinds = { plain: 0, quoted: 1, quotedEscaped: 2, plainEscaped: 3 } as const
 
+export function isQuoted(kind: number | undefined): boolean {
+  return kind === cellKinds.quoted || kind === cellKinds.quotedEscaped
+}
+
 export class Machine {
   /** Of the latest outcome: where the record ends without and with its line end, and how many lines it has. */
   textEnd = 0

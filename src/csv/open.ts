@@ -6,14 +6,16 @@ import { isUtf8 } from 'node:buffer'
 import { open, stat } from 'node:fs/promises'
 import { AppError } from '../errors.ts'
 import type { ReaderOptions, Warning } from '../model.ts'
-import { type Compression, refuseForeign, startBytes, unpack } from './bytes.ts'
+import { type Compression, unpack } from './bytes.ts'
 import type { Dialect } from './dialect.ts'
+import { ambiguousEncoding, checkEncodingName, type Detection, detectEncoding, leastConfidence } from './encoding.ts'
 import { expectedForm } from './expected.ts'
+import { refuseForeign, startBytes } from './foreign.ts'
 import { mostColumns } from './kernel/kernel.ts'
 import type { LineEnds } from './records.ts'
 import { type Sniffed, sniff } from './sniff.ts'
-import { ambiguousEncoding, checkEncodingName, type Detection, detectEncoding, leastConfidence } from './encoding.ts'
-import { type SourceMap, transcode } from './transcode.ts'
+import type { SourceMap } from './text/source-map.ts'
+import { transcode } from './transcode.ts'
 
 /** What is looked at to presume an encoding. */
 const looked = 64 << 10
@@ -41,6 +43,8 @@ export interface OpenFile {
   readonly bytes: number
   readonly compression: Compression
   readonly encoding: Detection
+  /** UTF-8 was presumed from the beginning of the file; the rest has not been looked at. */
+  readonly presumed: boolean
   /** The text in UTF-8, perhaps with a mark. */
   readonly path: string
   readonly textBytes: number
@@ -89,6 +93,7 @@ export async function openFile(path: string, options: OpenOptions, trust: 'certa
     bytes: size,
     compression: unpacked.compression,
     encoding,
+    presumed,
     path: text.path,
     textBytes: text.bytes,
     map: text.map,
@@ -101,6 +106,14 @@ export async function openFile(path: string, options: OpenOptions, trust: 'certa
     line: sniffed.header.line + (hasHeader ? lineEnds(sample.subarray(sniffed.header.start, sniffed.header.end)) : 0),
     warnings: [...encodingWarnings(encoding), ...sniffed.warnings],
   }
+}
+
+/** The same file with its encoding known for certain. Opened anew only if that is not the one that was presumed. */
+export async function certainFile(path: string, file: OpenFile, options: OpenOptions): Promise<OpenFile> {
+  if (!file.presumed) return file
+  const encoding = await encodingOf(file.path, options)
+  if (encoding.encoding !== 'utf-8') return await openFile(path, options, 'certain')
+  return { ...file, encoding, presumed: false }
 }
 
 const utf8: Detection = { encoding: 'utf-8', mark: false, how: 'valid', confidence: 1, alternatives: [], firstBad: -1 }

@@ -8,14 +8,14 @@ import { type ColumnEvidence, columnEvidence } from './evidence.ts'
 import type { Fault } from './fault.ts'
 import { flatDelimiter } from './flat.ts'
 import type { Kernel } from './kernel/kernel.ts'
-import { type OpenFile, openFile, type OpenOptions } from './open.ts'
+import { certainFile, type OpenFile, openFile, type OpenOptions } from './open.ts'
 import { type LineEnds, readRecords, type Tally } from './records.ts'
 import { lineEndsOf, tallyWarnings } from './report.ts'
 import { scanSimple } from './simple.ts'
 import { suitsKernel } from './write.ts'
 
 /** Bytes a line may have for DuckDB to read it where it stands. */
-export const longestLine = 1 << 20
+const longestLine = 1 << 20
 
 export interface Reading {
   /**
@@ -53,7 +53,7 @@ export interface ReadOptions extends OpenOptions {
 /** @throws {AppError} rejected, when the file cannot be trusted at all. */
 export async function readFile(path: string, options: ReadOptions): Promise<Reading> {
   const file = await openFile(path, options, 'presumed')
-  return (await readPlain(file, options)) ?? (await readFlat(await openFile(path, options, 'certain'), 'flat', options))
+  return (await readPlain(file, options)) ?? (await readFlat(await certainFile(path, file, options), 'flat', options))
 }
 
 /**

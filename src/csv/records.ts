@@ -8,10 +8,11 @@ import type { Dialect } from './dialect.ts'
 import { note } from './evidence.ts'
 import type { Fault } from './fault.ts'
 import type { Kernel, Output, Stop } from './kernel/kernel.ts'
-import { cellKinds, Machine, type Outcome } from './machine.ts'
-import { type Break, recover, type Recovery } from './recover.ts'
+import { isQuoted, Machine, type Outcome } from './machine.ts'
+import { type Break, recover } from './recover.ts'
+import { longestShaped } from './shapes.ts'
 import { Window } from './window.ts'
-import { suitsKernel, type Place, writeRecord } from './write.ts'
+import { type Place, suitsKernel, writeRecord } from './write.ts'
 
 /** Bytes a record may have. */
 export const longestRecord = 16 << 20
@@ -128,7 +129,7 @@ class Reader {
       }
     }
     await this.#flush()
-    return this.tally()
+    return this.#tally()
   }
 
   #run(at: number): Stop {
@@ -225,8 +226,8 @@ class Reader {
     if (shapes) {
       for (let i = 0; i < machine.count; i++) {
         const length = (machine.ends[i] ?? 0) - (machine.starts[i] ?? 0)
-        const quoted = machine.kinds[i] === cellKinds.quoted || machine.kinds[i] === cellKinds.quotedEscaped
-        note(kernel.evidence, i, length > 40 ? '' : machine.cell(bytes, i), length, quoted, line)
+        const text = length > longestShaped ? '' : machine.cell(bytes, i)
+        note(kernel.evidence, i, text, length, isQuoted(machine.kinds[i]), line)
       }
     }
     const text = writeRecord(output, machine, bytes, this.#place(at, machine.textEnd - at))
@@ -247,7 +248,7 @@ class Reader {
     const isLong = fault === 'too-long' || fault === 'open-too-long'
     const column = isLong ? null : (names[this.#machine.count - 1] ?? null)
     const place = this.#place(at, 0)
-    const recovery: Recovery = await recover(at, fault, {
+    const recovery = await recover(at, fault, {
       window: this.#window,
       machine: this.#machine,
       columns: names.length,
@@ -298,7 +299,7 @@ class Reader {
     return this.#handed === 0 && this.#kernel.get('sawQuotes') === 0
   }
 
-  tally(): Tally {
+  #tally(): Tally {
     const kernel = this.#kernel
     const [records, crlf, cr] = [kernel.get('records'), kernel.get('crlfEnds'), kernel.get('crEnds')]
     return {

@@ -2,13 +2,13 @@
 import type { ColumnType, Warning } from '../model.ts'
 import type { Compression } from './bytes.ts'
 import type { Dialect } from './dialect.ts'
-import type { ColumnEvidence } from './evidence.ts'
+import type { Detection } from './encoding.ts'
+import { type ColumnEvidence, countOf } from './evidence.ts'
 import { infer } from './infer.ts'
 import type { OpenFile } from './open.ts'
 import type { LineEnds, Tally } from './records.ts'
-import { type Shape, shapes } from './shapes.ts'
+import { filledShapes, type Shape } from './shapes.ts'
 import type { Header, Preamble, Sniffed } from './sniff.ts'
-import type { Detection } from './encoding.ts'
 
 export interface CleanReport {
   readonly file: string
@@ -134,11 +134,9 @@ export function tallyWarnings(file: OpenFile, tally: Tally): Warning[] {
 /** What columns hold that could be more than text, if somebody said how it is to be read. */
 export function columnWarnings(names: readonly string[], evidence: readonly ColumnEvidence[]): Warning[] {
   return evidence.flatMap((one, i): Warning[] => {
-    const filled =
-      shapes.reduce((sum, shape) => sum + one.counts[shape], 0) - one.counts.empty - one.counts['quoted-empty']
     const column = `column “${names[i] ?? ''}”`
-    const all = (...some: (keyof ColumnEvidence['counts'])[]) =>
-      filled > 0 && some.reduce((sum, shape) => sum + one.counts[shape], 0) === filled
+    const filled = countOf(one, filledShapes)
+    const all = (...some: Shape[]) => filled > 0 && countOf(one, some) === filled
     if (all('local-date')) {
       const message = `${column} holds dates such as on line ${one.firstLines['local-date']}, whose day and month nobody can tell apart for certain; it stays text until a schema gives their format`
       return [{ code: 'ambiguous-date', message }]
@@ -147,7 +145,7 @@ export function columnWarnings(names: readonly string[], evidence: readonly Colu
       const message = `${column} holds numbers with a comma, such as on line ${one.firstLines['decimal-comma']}; it stays text until a schema gives its decimalChar`
       return [{ code: 'decimal-comma', message }]
     }
-    if (one.counts['local-datetime'] > 0 && all('local-datetime')) {
+    if (all('local-datetime')) {
       const message = `${column} holds times without a zone, such as on line ${one.firstLines['local-datetime']}; it stays text until a schema gives their zone`
       return [{ code: 'local-datetime', message }]
     }

@@ -26,6 +26,9 @@ export const shapes = [
 ] as const
 export type Shape = (typeof shapes)[number]
 
+/** Those of cells that hold something. */
+export const filledShapes: readonly Shape[] = shapes.filter((shape) => shape !== 'empty' && shape !== 'quoted-empty')
+
 /** A longer cell is text. */
 export const longestShaped = 40
 

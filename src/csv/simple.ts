@@ -37,7 +37,9 @@ export interface ScanOptions {
 export async function scanSimple(file: OpenFile, options: ScanOptions): Promise<Scan> {
   const { start, textBytes } = file
   const half =
-    options.threads < 2 || textBytes - start < leastBytes ? -1 : await lineAfter(file, (start + textBytes) >> 1)
+    options.threads < 2 || textBytes - start < leastBytes
+      ? -1
+      : await lineAfter(file, Math.floor((start + textBytes) / 2))
   if (half < 0) return await scanPart({ file, start, end: textBytes }, file.line, options)
   const other = elsewhere({
     file: { path: file.path, dialect: file.dialect, header: file.header },

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import fc from 'fast-check'
 import { encoderOf } from '../../test/encode.ts'
-import { showBytes, type SourceMap, transcode } from './transcode.ts'
+import type { SourceMap } from './text/source-map.ts'
+import { showBytes, transcode } from './transcode.ts'
 
 let folder = ''
 before(async () => {

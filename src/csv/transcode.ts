@@ -6,8 +6,6 @@ import { decoded } from './text/decoded.ts'
 import { decoderOf, markOf, type Piece } from './text/decoder.ts'
 import { SourceMap } from './text/source-map.ts'
 
-export { SourceMap } from './text/source-map.ts'
-
 /**
  * Stands in the text for every byte of the source that means nothing. It is never UTF-8, wherever it stands, so that
  * whoever checks a record sees that something in it could not be read, and no other record is touched.

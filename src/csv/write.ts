@@ -2,7 +2,7 @@
 import type { Dialect } from './dialect.ts'
 import { escapeCell, flatDelimiter } from './flat.ts'
 import type { Output } from './kernel/kernel.ts'
-import { cellKinds, type Machine } from './machine.ts'
+import { isQuoted, type Machine } from './machine.ts'
 
 export interface Place {
   readonly line: number
@@ -18,10 +18,7 @@ export function writeRecord(output: Output, machine: Machine, bytes: Buffer, pla
     case 'nothing':
       return ''
     case 'clean':
-      return cleanLine(
-        cells,
-        (i) => machine.kinds[i] !== cellKinds.plain && machine.kinds[i] !== cellKinds.plainEscaped,
-      )
+      return cleanLine(cells, (i) => isQuoted(machine.kinds[i]))
     case 'flat':
       return `${cells.map(escapeCell).join(flatDelimiter)}\n`
     case 'placed': {
@@ -35,9 +32,9 @@ export function writeRecord(output: Output, machine: Machine, bytes: Buffer, pla
  * CSV with quotes only where they are needed. A cell that is quoted and empty stays so: it is not the same as nothing,
  * and alone on its line nothing would be a blank line.
  */
-export function cleanLine(cells: readonly string[], isQuoted: (index: number) => boolean): string {
+export function cleanLine(cells: readonly string[], wasQuoted: (index: number) => boolean = () => false): string {
   const written = cells.map((cell, i) =>
-    /[",\r\n]/.test(cell) || (cell === '' && (isQuoted(i) || cells.length === 1))
+    /[",\r\n]/.test(cell) || (cell === '' && (wasQuoted(i) || cells.length === 1))
       ? `"${cell.replaceAll('"', '""')}"`
       : cell,
   )

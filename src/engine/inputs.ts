@@ -10,7 +10,15 @@ import { Kernel } from '../csv/kernel/kernel.ts'
 import { readFile, readFlat, type Reading, type ReadOptions } from '../csv/read.ts'
 import { columnWarnings } from '../csv/report.ts'
 import { AppError } from '../errors.ts'
-import { type InputSpec, type Params, plainField, plainSchema, type ReaderOptions, type Warning } from '../model.ts'
+import {
+  type InputSpec,
+  type Params,
+  plainField,
+  plainSchema,
+  type ReaderOptions,
+  readerPrefix,
+  type Warning,
+} from '../model.ts'
 import type { Job, JobInput, RunOptions } from '../ports.ts'
 import { type Column, matchColumns, nameColumns } from './columns.ts'
 import type { Rejects } from './rejects.ts'
@@ -121,8 +129,8 @@ export class Inputs {
 
 /** What the params of a task say about the form of its files; `pipeline/reader.ts` has checked them. */
 function readerOf(params: Params): ReaderOptions {
-  const options = Object.entries(params).filter(([name]) => name.startsWith('reader.'))
-  return Object.fromEntries(options.map(([name, value]) => [name.slice('reader.'.length), value]))
+  const options = Object.entries(params).filter(([name]) => name.startsWith(readerPrefix))
+  return Object.fromEntries(options.map(([name, value]) => [name.slice(readerPrefix.length), value]))
 }
 
 /** @throws {AppError} unprocessable, when the bytes are not those that were taken in. */

@@ -1,6 +1,7 @@
 /** Which columns DuckDB may read as their type at once, since the reader has looked at every cell of them. */
+import { countOf } from '../csv/evidence.ts'
 import type { Reading } from '../csv/read.ts'
-import { type Shape, shapes } from '../csv/shapes.ts'
+import { filledShapes, type Shape } from '../csv/shapes.ts'
 import type { Column } from './columns.ts'
 import { sqlTypeOf } from './types.ts'
 
@@ -22,8 +23,7 @@ export function nativeType({ layout, evidence }: Reading, { field, position }: C
   const one = evidence[position]
   const takes = read[type.replace(/[(].*/, '')]
   if (one === undefined || takes === undefined) return undefined
-  const all = shapes.filter((shape) => one.counts[shape] > 0 && shape !== 'empty' && shape !== 'quoted-empty')
-  if (!all.every((shape) => takes.includes(shape))) return undefined
+  if (countOf(one, takes) !== countOf(one, filledShapes)) return undefined
   const [precision, scale] = type.startsWith('decimal') ? (type.match(/\d+/g) ?? []).map(Number) : []
   const fits =
     precision === undefined ||

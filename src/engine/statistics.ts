@@ -29,6 +29,9 @@ export interface Bin {
   readonly count: number
 }
 
+/** Where the values are while they are measured. No input can have this name. */
+const measured = '"measured values"'
+
 const shownValues = 5
 const bins = 10
 
@@ -59,7 +62,7 @@ export async function statisticsOf(
   const kinds = source.columns.map(({ field }) => kindOf(sqlTypeOf(field.type)))
   const names = kinds.map((_, i) => `s${i}`)
   // Read once, looked at several times; where it is more than the memory holds, it spills.
-  await database.run(`CREATE TABLE measured AS SELECT * FROM (${typedSql(source, where)}) AS t(${names.join(', ')})`)
+  await database.run(`CREATE TABLE ${measured} AS SELECT * FROM (${typedSql(source, where)}) AS t(${names.join(', ')})`)
   const overviews = await ask<Overview>(
     database,
     kinds.map((kind, i) => overviewSql(`s${i}`, kind)),
@@ -75,7 +78,7 @@ export async function statisticsOf(
     const histogram = histogramOf(counted[i] ?? null, overview, kinds[i])
     all.push({ approxDistinct: distinct, min, max, mean, quantiles, mostFrequent, histogram })
   }
-  await database.run('DROP TABLE measured')
+  await database.run(`DROP TABLE ${measured}`)
   return all
 }
 
@@ -87,7 +90,7 @@ function kindOf(sqlType: string): Kind {
 /** One row, of a JSON value for each expression. */
 async function ask<T>(database: Database, expressions: readonly string[]): Promise<T[]> {
   const list = expressions.map((sql) => `to_json(${sql})::VARCHAR`).join(', ')
-  const [row = []] = await database.rows(`SELECT ${list} FROM measured`)
+  const [row = []] = await database.rows(`SELECT ${list} FROM ${measured}`)
   return row.map((text): T => JSON.parse(String(text ?? 'null')))
 }
 
@@ -131,7 +134,7 @@ function boundsOf(low: number, high: number): number[] {
 
 async function countMost(database: Database, column: string): Promise<Frequent[]> {
   const rows = await database.rows(
-    `SELECT left(${column}::VARCHAR, 200), count(*) AS n FROM measured WHERE ${column} IS NOT NULL
+    `SELECT left(${column}::VARCHAR, 200), count(*) AS n FROM ${measured} WHERE ${column} IS NOT NULL
      GROUP BY ${column} ORDER BY n DESC, ${column} LIMIT ${shownValues}`,
   )
   return rows.map(([value, count]) => ({ value: String(value), count: Number(count) }))

@@ -172,3 +172,9 @@ test('no byte is lost at the edges of what DuckDB is given', async () => {
   const { report } = await mill({ outputs: all }, { 'f.csv': header }, { params: { 'reader.encoding': 'utf-8' } })
   assert.match(report.error?.message ?? '', /line 1: the header has bytes that are no text/)
 })
+
+test('an input may have any name, also that of what is measured', async () => {
+  const outputs = { stats: output('SELECT name, approx_distinct FROM columns') }
+  const { files } = await mill({ inputs: { measured: {} }, outputs }, { 'measured.csv': 'a\n1\n2\n' })
+  assert.equal(files['stats'], 'name,approx_distinct\na,2\n')
+})

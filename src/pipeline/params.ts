@@ -14,8 +14,8 @@ export function checkParams(pipeline: Pipeline, given: Readonly<Record<string, u
   const known = Object.keys(pipeline.params)
   const problems: { param: string; message: string }[] = []
   for (const param of Object.keys(given)) {
-    if (!known.includes(param) && readerParamType(param) === undefined)
-      problems.push({ param, message: unknownParam(param, pipeline.name, known) })
+    if (known.includes(param) || readerParamType(param) !== undefined) continue
+    problems.push({ param, message: unknownParam(param, pipeline.name, known) })
   }
 
   const params: Record<string, Param> = {}

@@ -1,10 +1,7 @@
 /** How a file is to be read, where somebody knows: in a pipeline under `reader`, for one run as params `reader.NAME`. */
 import { z } from 'zod'
-import type { Param, ParamSpec } from '../model.ts'
+import { type Param, type ParamSpec, readerPrefix } from '../model.ts'
 import { instead, keyed } from './yaml.ts'
-
-/** Of params that say how files are read; those of a pipeline have no dot in their names. */
-export const readerPrefix = 'reader.'
 
 const character = z
   .string({ error: instead('one ASCII character, or "" for none') })

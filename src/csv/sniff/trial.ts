@@ -1,6 +1,6 @@
 /** A sample read under one dialect: where its records are and how many cells they have. */
 import type { Dialect } from '../dialect.ts'
-import { cellKinds, Machine } from '../machine.ts'
+import { isQuoted, Machine } from '../machine.ts'
 
 const LF = 0x0a
 const CR = 0x0d
@@ -126,10 +126,6 @@ export function cellsOf({ sample, dialect }: Trial, row: Row, limit: number): Ce
 export interface Cell {
   readonly text: string
   readonly quoted: boolean
-}
-
-function isQuoted(kind: number | undefined): boolean {
-  return kind === cellKinds.quoted || kind === cellKinds.quotedEscaped
 }
 
 /** As if there were no quotes; of a longest line, those at its beginning. */

@@ -73,7 +73,6 @@ export function configure(cells: u32, delimiterByte: u32, quoteByte: u32, strang
   withShapes = shapes != 0
 }
 
-// @ts-ignore: decorator
 @inline
 function bits(at: usize, byte: v128): u64 {
   const a = i8x16.bitmask(i8x16.eq(v128.load(at), byte))
@@ -83,7 +82,6 @@ function bits(at: usize, byte: v128): u64 {
   return <u64><u32>(a | (b << 16)) | (<u64><u32>(c | (d << 16)) << 32)
 }
 
-// @ts-ignore: decorator
 @inline
 function controls(at: usize): u64 {
   const space = i8x16.splat(0x20)
@@ -94,7 +92,6 @@ function controls(at: usize): u64 {
   return <u64><u32>(a | (b << 16)) | (<u64><u32>(c | (d << 16)) << 32)
 }
 
-// @ts-ignore: decorator
 @inline
 function prefixXor(mask: u64): u64 {
   mask ^= mask << 1
@@ -242,7 +239,6 @@ function take(start: u32, next: u32): void {
   written += length
 }
 
-// @ts-ignore: decorator
 @inline
 function note(column: u32, at: usize, length: u32, quoted: bool): void {
   const shape: u32 = length == 0 ? (quoted ? QUOTED_EMPTY : EMPTY) : shapeOf(at, length)
@@ -260,7 +256,6 @@ function note(column: u32, at: usize, length: u32, quoted: bool): void {
 }
 
 /** Copies sixteen bytes at a time, and so up to fifteen too many: there is room behind. */
-// @ts-ignore: decorator
 @inline
 function copy(out: usize, at: usize, length: u32): usize {
   if (length > 256) {
@@ -287,7 +282,6 @@ function needsQuotes(at: usize, length: u32): bool {
   return false
 }
 
-// @ts-ignore: decorator
 @inline
 function writePlainClean(out: usize, at: usize, length: u32): usize {
   if (delimiter == COMMA || !needsQuotes(at, length)) return copy(out, at, length)
@@ -298,7 +292,6 @@ function writePlainClean(out: usize, at: usize, length: u32): usize {
 }
 
 /** What stands within double quotes stays as it is when it needs them; "" stays "" and is not the same as nothing. */
-// @ts-ignore: decorator
 @inline
 function writeQuotedClean(out: usize, at: usize, length: u32): usize {
   return length > 0 && !needsQuotes(at, length) ? copy(out, at, length) : copy(out, at - 1, length + 2)

@@ -22,14 +22,12 @@ const longestShaped: u32 = 40
 export let wholeDigits: u32 = 0
 export let fractionDigits: u32 = 0
 
-// @ts-ignore: decorator
 @inline
 function isDigit(byte: u32): bool {
   return byte - 0x30 < 10
 }
 
 /** Most cells are decided by one look at their first sixteen bytes; the others byte by byte. */
-// @ts-ignore: decorator
 @inline
 export function shapeOf(at: usize, length: u32): u32 {
   const first = <u32>load<u8>(at)
