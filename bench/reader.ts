@@ -13,6 +13,8 @@ import { textsFile } from './texts.ts'
 interface Kind {
   readonly name: string
   readonly about: string
+  /** Whether values break over lines. */
+  readonly breaks: boolean
   readonly file: (megabytes: number, context: BenchContext) => Promise<BenchFile>
 }
 
@@ -20,21 +22,25 @@ const kinds: readonly Kind[] = [
   {
     name: 'unquoted',
     about: 'song plays',
+    breaks: false,
     file: async (size, context) => await playsFile(size * playsPerMegabyte, context),
   },
   {
     name: 'quoted',
     about: 'every field in quotes',
+    breaks: false,
     file: async (size, context) => await textsFile('quoted', size, context),
   },
   {
     name: 'line breaks',
     about: 'quoted text with line breaks and doubled quotes',
+    breaks: true,
     file: async (size, context) => await textsFile('multiline', size, context),
   },
   {
     name: '30 columns',
     about: '30 columns of text, some of it quoted',
+    breaks: false,
     file: async (size, context) => await textsFile('wide', size, context),
   },
 ]
@@ -82,7 +88,7 @@ async function compareOn(kind: Kind, options: BenchOptions, context: BenchContex
   say(`${kind.name}: ${file.path}`)
   const agreement = new Agreement()
   let checked = false
-  const results = await compare(contendersOn(file.path, options.slowRounds), {
+  const results = await compare(contendersOn(kind, file.path, options.slowRounds), {
     rounds: options.rounds,
     work: work.path,
     signal,
@@ -99,7 +105,7 @@ async function compareOn(kind: Kind, options: BenchOptions, context: BenchContex
   return { kind, file, agreement, results }
 }
 
-function contendersOn(file: string, slowRounds: number): Contender[] {
+function contendersOn({ breaks }: Kind, file: string, slowRounds: number): Contender[] {
   return [
     { name: names.scan, command: () => peer('scan', file) },
     { name: names.shapes, command: () => peer('scan', file, 'shapes') },
@@ -110,7 +116,7 @@ function contendersOn(file: string, slowRounds: number): Contender[] {
     { name: names.papaparse, command: () => peer('read-papaparse', file), mostRounds: slowRounds },
     { name: names.csvParse, command: () => peer('read-csv-parse', file), mostRounds: slowRounds },
     { name: names.udsv, command: () => peer('read-udsv', file) },
-    { name: names.duckdb, command: () => peer('read-duckdb', file) },
+    { name: names.duckdb, command: () => peer('read-duckdb', file, ...(breaks ? ['serial'] : [])) },
   ]
 }
 
