@@ -44,12 +44,17 @@ export class AppError extends Error {
  */
 export function asAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
-  if (errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT') {
+  if (isDiskFull(error)) {
     return new AppError('full', 'The disk is full. Free some space or point ROWMILL_DATA at a larger disk.', {
       cause: error,
     })
   }
   return new AppError('internal', 'Internal error', { cause: error })
+}
+
+/** Whether there was no space left for what was written. */
+export function isDiskFull(error: unknown): boolean {
+  return errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT'
 }
 
 /** The system's name for what failed (`ENOENT`, `EACCES`…), when the error carries one. */

@@ -40,7 +40,6 @@ const vendors: Readonly<Record<string, readonly string[]>> = {
   '@fastify/swagger-ui': ['http'],
   'cli-progress': ['cli'],
   commander: ['cli', 'main'],
-  'csv-parse': ['pipeline'],
   fastify: ['http'],
   'fastify-type-provider-zod': ['http'],
   kysely: ['catalog'],

@@ -3,10 +3,10 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { readRejects } from '../src/csv/listed.ts'
 import { runJob } from '../src/engine/run.ts'
 import { type ColumnType, type InputSpec, type Pipeline, plainField, plainSchema } from '../src/model.ts'
 import { parsePipeline } from '../src/pipeline/parse.ts'
-import { readRejects } from '../src/pipeline/rejects.ts'
 import { type Job, jobFile, type Report } from '../src/ports.ts'
 
 export const nothing: Pipeline = {

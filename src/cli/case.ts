@@ -1,5 +1,7 @@
+import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readRejects } from '../csv/listed.ts'
 import type { CaseJob, CaseRun } from '../pipeline/cases.ts'
 import type { LoadedPipeline } from '../pipeline/load.ts'
 import { runLocally } from '../work/local.ts'
@@ -20,7 +22,8 @@ export function openCaseEngine({ config, log, signal }: Context): CaseEngine {
       const { folder, report } = run
       const outputs: Record<string, string> = {}
       for (const { name, file } of report.outputs) outputs[name] = await readFile(join(folder, file), 'utf8')
-      const rejects = report.rejects === null ? null : await readFile(join(folder, report.rejects.file), 'utf8')
+      const list = report.rejects === null ? undefined : createReadStream(join(folder, report.rejects.file))
+      const rejects = list === undefined ? [] : await readRejects(list)
       return { outputs, rejects, error: report.error, balances: report.inputs }
     },
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),

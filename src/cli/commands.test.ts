@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { mainCommand, start, until } from '../../test/harness.ts'
 import { rowmill } from '../../test/rowmill.ts'
 import { createProgram } from './commands.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'rowmill-cli-'))
+const plays = fileURLToPath(new URL('../../examples/plays.csv', import.meta.url))
 after(() => rm(folder, { recursive: true }))
 
 test('help is shown with examples by every command, and exits 0', async () => {
@@ -38,6 +40,11 @@ test('wrong usage exits 2 and says what is right', async () => {
     [['push', 'a.csv', '-p', 'x', '--param', 'day'], /NAME=VALUE/],
     [['generate', 'plays', '--rows', '1e6'], /whole number, 0 or more/],
     [['tasks', '--state', 'done'], /Allowed choices are queued/],
+    [['clean', 'a.csv', '--delimiter', ';', '--quote', ';'], /^error: --delimiter has the quote in it/],
+    [['clean', 'a.csv', '--comment', '##'], /^error: --comment is not one ASCII character/],
+    [['clean', 'a.csv', '--delimiter', ''], /^error: --delimiter is empty/],
+    [['clean', 'a.csv', '--header', '--no-header'], /^error: --header and --no-header are both given/],
+    [['clean', '--\u001b[31m'], /^error: unknown option '--\\x1b\[31m'/],
   ] as const) {
     const { code, stdout, stderr } = await rowmill(args)
     assert.equal(code, 2, args.join(' '))
@@ -52,6 +59,12 @@ test('what is refused exits 1 with one line and no stack', async () => {
     [['pipelines', 'show', 'song'], {}, /^rowmill: There is no pipeline song\. .*profile, song-plays\.\n$/],
     [['pipelines'], { ROWMILL_PIPELINES: join(folder, 'none') }, /^rowmill: The folder of pipelines .* cannot be read/],
     [['generate', 'plays', '--rows', '1', '-o', folder], {}, /^rowmill: .* cannot be written \(EISDIR\)\./],
+    [['run', 'song-plays', 'a\u001b[31m\n.csv'], {}, /^rowmill: a\\x1b\[31m\\n\.csv does not exist\.\n$/],
+    [
+      ['run', 'song-plays', 'a.csv', '--param', 'reader.delimiter="'],
+      {},
+      /^rowmill: Input plays: reader\.delimiter has the quote in it .*\.\n$/,
+    ],
   ] as const) {
     const { code, stdout, stderr } = await rowmill(args, env)
     assert.equal(code, 1, args.join(' '))
@@ -71,12 +84,48 @@ test('without a service, push and tasks exit 4 and say how to start one', async 
   }
 })
 
+test('- as an output is standard output, wherever that is what there is without one', async () => {
+  for (const command of [
+    ['generate', 'plays', '--rows', '2'],
+    ['run', 'song-plays', 'examples/plays.csv'],
+  ]) {
+    const plain = await rowmill(command)
+    assert.equal(plain.code, 0, plain.stderr)
+    for (const place of ['-', '/dev/stdout']) {
+      const { code, stdout } = await rowmill([...command, '-o', place])
+      assert.deepEqual([code, stdout], [0, plain.stdout])
+    }
+  }
+})
+
 test('a reader that has seen enough ends the command quietly', async () => {
-  const command = ['sh', '-c', '"$0" "$@" | head -n 2', ...mainCommand, 'generate', 'plays', '--rows', '3000000']
-  await using program = start(command, { cwd: folder, env: {} })
-  await program.exited
-  assert.match(program.stdout(), /^Song,Date,Number of Plays\n.*\n$/)
-  assert.equal(program.stderr(), '')
+  const rows = ['generate', 'plays', '--rows', '3000000']
+  await writeFile(join(folder, 'long.csv'), `a,b\n${'1\n1,2\n'.repeat(1 << 20)}`)
+  await mkdir(join(folder, 'temporary'))
+  for (const args of [rows, [...rows, '-o', '/dev/stdout'], ['clean', 'long.csv', '--rejects', 'list.csv']]) {
+    // The exit code of the first, not of `head`; nobody but it writes to the third descriptor.
+    const script = '{ "$0" "$@"; echo $? >&3; } 3>&2 2>errors | head -n 1'
+    const env = { TMPDIR: join(folder, 'temporary') }
+    await using program = start(['sh', '-c', script, ...mainCommand, ...args], { cwd: folder, env })
+    await program.exited
+    assert.match(program.stdout(), /^[^\n]+\n$/)
+    assert.equal(program.stderr(), '141\n', args.join(' '))
+    assert.equal((await readFile(join(folder, 'errors'), 'utf8')).replaceAll(/^Reading: .*\n/gm, ''), '')
+  }
+  assert.deepEqual(await readdir(join(folder, 'temporary')), [])
+  assert.deepEqual(
+    (await readdir(folder)).filter((name) => name.includes('list.csv')),
+    [],
+  )
+})
+
+test('standard output that cannot be written fails the command, and says why', async () => {
+  for (const args of [['config'], ['generate', 'plays', '--rows', '9'], ['run', 'song-plays', plays]]) {
+    const command = ['sh', '-c', '"$0" "$@" >/dev/full', ...mainCommand, ...args]
+    await using program = start(command, { cwd: folder, env: {} })
+    assert.equal(await program.exited, 1, args.join(' '))
+    assert.match(program.stderr(), /^rowmill: Standard output cannot be written \(its disk is full\)\. .*\n$/m)
+  }
 })
 
 test('an interrupt ends the command with 130', async () => {

@@ -1,16 +1,27 @@
 /** What can be said on the command line. Each command's module is loaded when it is called, so that help is quick. */
 import { Command, Help, InvalidArgumentError, Option } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
+import { asAppError } from '../errors.ts'
 import { type ReaderOptions, taskStates } from '../model.ts'
 import type { Context, ExitCode } from './context.ts'
+import { harmlessContext, harmlessError, inLine } from './harmless.ts'
+import { outputPlace } from './places.ts'
 import type { PushArgs } from './push.ts'
 
 export type Run = (command: (context: Context) => Promise<ExitCode>) => Promise<void>
 
 type GivenParams = Record<string, string | string[]>
 
-/** @param run makes the context a command works with, and keeps its exit code. */
-export function createProgram(run: Run): Command {
+/** @param runCommand makes the context a command works with, and keeps its exit code. */
+export function createProgram(runCommand: Run): Command {
+  const run: Run = (command) =>
+    runCommand(async (context) => {
+      try {
+        return await command(harmlessContext(context))
+      } catch (error) {
+        throw harmlessError(error)
+      }
+    })
   const program = new Command('rowmill')
     .description('CSV files in, trustworthy results out, with every row accounted for.')
     .version(manifest.version, '-V, --version', 'print the version')
@@ -18,6 +29,7 @@ export function createProgram(run: Run): Command {
     .helpCommand('help [COMMAND]', 'show the help of a command')
     .showHelpAfterError('Add --help to see what it takes.')
     .configureHelp({ optionDescription })
+    .configureOutput({ outputError: (text, write) => write(`${inLine(text.trimEnd())}\n`) })
     .exitOverride()
   addService(program, run)
   addRun(program, run)
@@ -36,7 +48,8 @@ export function createProgram(run: Run): Command {
   program.addHelpText(
     'after',
     `
-Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 done with rejects, 4 service unavailable, 130 interrupted.`,
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 done with rejects, 4 service unavailable, 130 interrupted,
+141 nobody read on.`,
   )
   return program
 }
@@ -68,15 +81,16 @@ function addRun(program: Command, run: Run): void {
     .argument('<FILE...>', 'CSV files; several are united by their columns')
     .option('-o, --output <DIR>', 'write each output to DIR/NAME.FORMAT, and rejects beside them')
     .addOption(paramOption())
-    .action((pipeline: string, files: string[], options: { output?: string; param: GivenParams }) =>
-      run(async (context) => {
-        const args = { pipeline, files, output: options.output, params: options.param }
-        // The child starts while the rest is loaded, which takes about as long.
-        const { openSupervisor } = await import('../work/supervisor.ts')
-        await using engine = openSupervisor(context.config, context.log)
+    .action(async (pipeline: string, files: string[], options: { output?: string; param: GivenParams }) => {
+      // The child starts while the rest is loaded, which takes about as long.
+      const { openSupervisor, startChild } = await import('../work/supervisor.ts')
+      const child = startChild()
+      return await run(async (context) => {
+        await using engine = openSupervisor(context.config, context.log, child)
+        const args = { pipeline, files, output: await outputPlace(options.output), params: options.param }
         return await (await import('./run.ts')).run(args, engine, context)
-      }),
-    )
+      })
+    })
   examples(command, [
     ['./rowmill run song-plays examples/plays.csv', 'the only output goes to stdout'],
     ['./rowmill run profile people.csv -o out', 'out/profile.ndjson, and out/rejects.csv if any'],
@@ -92,9 +106,9 @@ function addClean(program: Command, run: Run): void {
     .option('--rejects <FILE>', 'list the records that are not sound, with line, reason and original')
     .option('--report <FILE>', 'write what was found out, as JSON: dialect, encoding, types, warnings')
     .option('--delimiter <TEXT>', 'what stands between cells, such as ";" or "\\t"', unescaped)
-    .option('--quote <CHAR>', 'what stands around cells; "" if nothing does', oneCharacter)
-    .option('--escape <CHAR>', 'what makes a quote within quotes text, such as "\\"', oneCharacter)
-    .option('--comment <CHAR>', 'skip lines that begin with it', oneCharacter)
+    .option('--quote <CHAR>', 'what stands around cells; "" if nothing does', unescaped)
+    .option('--escape <CHAR>', 'what makes a quote within quotes text, such as "\\"', unescaped)
+    .option('--comment <CHAR>', 'skip lines that begin with it', unescaped)
     .option('--encoding <NAME>', 'such as utf-8, windows-1252, utf-16le, gb18030')
     .option('--header', 'the first record is a header')
     .option('--no-header', 'the first record is none: columns are called column_1, column_2, …')
@@ -102,14 +116,44 @@ function addClean(program: Command, run: Run): void {
     .action((file: string, options: CleanOptions) =>
       run(async (context) => {
         const { output, rejects, report, ...reader } = options
+        await refuseReader(command, reader)
         return (await import('./clean.ts')).clean({ file, output, rejects, report, reader }, context)
       }),
     )
+  refuseBoth(command, 'header', 'no-header')
   examples(command, [
     ['./rowmill clean export.csv -o clean.csv --rejects rejects.csv', 'what is not given is found out'],
     ['./rowmill clean export.csv.gz --report report.json > clean.csv', ''],
     ["curl -s https://example.com/x.csv | ./rowmill clean - --delimiter ';'", ''],
   ])
+}
+
+/** Commander would let the later one win. */
+function refuseBoth(command: Command, one: string, other: string): void {
+  const given = new Set<string>()
+  for (const option of [one, other]) {
+    command.on(`option:${option}`, () => {
+      if (given.add(option).size === 2)
+        command.error(`error: --${one} and --${other} are both given; leave one of them out`)
+    })
+  }
+}
+
+/** @throws {CommanderError} when a file cannot be read in such a way. */
+async function refuseReader(command: Command, given: ReaderOptions): Promise<void> {
+  const { readerProblems } = await import('../pipeline/reader.ts')
+  const [problem] = readerProblems(given)
+  if (problem !== undefined) {
+    const flag = command.options.find((option) => option.attributeName() === problem.option)?.long
+    command.error(`error: ${flag} ${problem.message}`)
+  }
+  if (given.encoding === undefined) return
+  const { checkEncodingName } = await import('../csv/encoding.ts')
+  try {
+    checkEncodingName(given.encoding)
+  } catch (error) {
+    command.error(`error: --encoding: ${asAppError(error).message}`)
+  }
 }
 
 interface CleanOptions extends ReaderOptions {
@@ -129,7 +173,8 @@ function addPush(program: Command, run: Run): void {
     .addOption(paramOption())
     .action((files: string[], options: Omit<PushArgs, 'files' | 'params'> & { param: GivenParams }) =>
       run(async (context) => {
-        const { pipeline, wait, output, param: params } = options
+        const { pipeline, wait, param: params } = options
+        const output = await outputPlace(options.output)
         return (await import('./push.ts')).push({ files, pipeline, wait, output, params }, context)
       }),
     )
@@ -226,7 +271,10 @@ function addGenerate(program: Command, run: Run): void {
     .option('-o, --output <FILE>', 'write to this file instead of stdout')
     .action((options: { rows: number; seed: number; songs: number; output?: string }) =>
       run(async (context) =>
-        (await import('./generate.ts')).generatePlays({ ...options, output: options.output }, context),
+        (await import('./generate.ts')).generatePlays(
+          { ...options, output: await outputPlace(options.output) },
+          context,
+        ),
       ),
     )
   const lines = [
@@ -279,16 +327,9 @@ function paramOption(): Option {
     })
 }
 
-/** A tab is hard to type. */
+/** What is hard to type. */
 function unescaped(text: string): string {
-  if (text === '') throw new InvalidArgumentError('It is one character or more.')
-  return text.replaceAll('\\t', '\t')
-}
-
-function oneCharacter(text: string): string {
-  const character = unescaped(` ${text}`).slice(1)
-  if (character.length <= 1 && character <= '\u007f') return character
-  throw new InvalidArgumentError('It is one ASCII character, or nothing.')
+  return text.replaceAll('\\t', '\t').replaceAll('\\n', '\n').replaceAll('\\r', '\r')
 }
 
 function wholeNumber(least: number): (text: string) => number {

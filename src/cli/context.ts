@@ -3,7 +3,15 @@ import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 
 /** What a command tells the shell. `docs/cli.md` has a sentence for each. */
-export const exitCodes = { done: 0, failed: 1, usage: 2, rejects: 3, unavailable: 4, interrupted: 130 } as const
+export const exitCodes = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  rejects: 3,
+  unavailable: 4,
+  interrupted: 130,
+  brokenPipe: 141,
+} as const
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 
 /** What a command works with. Results go to stdout, everything else to stderr. */

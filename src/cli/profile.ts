@@ -1,4 +1,5 @@
 /** What the pipeline `profile` finds, as a table to look at. */
+import { inLine } from './harmless.ts'
 import { quantity } from './progress.ts'
 import { table } from './table.ts'
 
@@ -42,7 +43,7 @@ export function profileTable(outputs: Readonly<Record<string, string>>): string 
 const header = ['COLUMN', 'TYPE', 'EMPTY', 'DISTINCT', 'LEAST', 'MEAN', 'GREATEST', 'VALUES']
 
 function title({ filename, file_size_bytes: bytes, row_count: rows, column_count: count }: File): string {
-  return `${filename}: ${quantity(rows, 'rows')}, ${count} ${count === 1 ? 'column' : 'columns'}, ${quantity(bytes, 'bytes')}`
+  return `${inLine(filename)}: ${quantity(rows, 'rows')}, ${count} ${count === 1 ? 'column' : 'columns'}, ${quantity(bytes, 'bytes')}`
 }
 
 function row(column: Column): string[] {

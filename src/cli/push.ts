@@ -3,10 +3,11 @@ import { basename, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { AppError } from '../errors.ts'
-import { readRejects } from '../pipeline/rejects.ts'
+import { readRejects } from '../csv/listed.ts'
 import { type Client, createClient, type TaskAnswer, type UploadAnswer } from './client.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
 import { follow } from './follow.ts'
+import { errorText, inLine } from './harmless.ts'
 import { createMeter, type Meter, phases, quantity } from './progress.ts'
 import { rejectsTable, shownRejects } from './rejects.ts'
 import { makeFolder, save } from './save.ts'
@@ -39,10 +40,10 @@ export async function push(args: PushArgs, context: Context): Promise<ExitCode> 
     }
     return follow(client, task, show, signal)
   })
-  for (const { message } of ended.warnings) stderr.write(`Warning: ${message}\n`)
+  for (const { message } of ended.warnings) stderr.write(`Warning: ${inLine(message)}\n`)
   if (ended.state === 'succeeded') return await fetchResults(client, ended, args.output, context)
   if (ended.rejects !== null) await tellRejects(client, ended.rejects, args.output, context)
-  const reason = ended.error === null ? `Task ${ended.id} was cancelled.` : ended.error.message
+  const reason = ended.error === null ? `Task ${ended.id} was cancelled.` : errorText(ended.error)
   stderr.write(`rowmill: ${reason}\n`)
   return exitCodes.failed
 }
@@ -57,7 +58,7 @@ async function submit(client: Client, args: PushArgs, meter: Meter): Promise<Tas
   const { files, params } = args
   const send = <T>(file: string, more: [string, string][]) => {
     const query = new URLSearchParams([['name', basename(file)], ...more])
-    const label = `Uploading ${basename(file)}`
+    const label = `Uploading ${inLine(basename(file))}`
     return client.upload<T>(`/v1/uploads?${query.toString()}`, file, (done, total) => {
       meter.show(label, { unit: 'bytes', done, total })
     })

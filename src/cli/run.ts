@@ -2,20 +2,25 @@ import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { pipeline as pipe } from 'node:stream/promises'
+import { readRejects } from '../csv/listed.ts'
 import { AppError } from '../errors.ts'
 import type { Progress } from '../model.ts'
 import { loadPipelines, pipelineFolders } from '../pipeline/load.ts'
 import { assignInputs } from '../pipeline/match.ts'
 import { checkParams } from '../pipeline/params.ts'
-import { readRejects } from '../pipeline/rejects.ts'
 import type { Engine } from '../ports.ts'
 import { type LocalRun, runLocally } from '../work/local.ts'
 import { limitsOf } from '../work/supervisor.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
+import { errorText, inLine } from './harmless.ts'
+import { temporaryFull } from './places.ts'
 import { profileTable } from './profile.ts'
 import { createMeter, phases, quantity } from './progress.ts'
 import { rejectsTable, shownRejects } from './rejects.ts'
-import { makeFolder, save } from './save.ts'
+import { makeFolder, saveAll } from './save.ts'
+
+/** What the rejects are called in the folder that -o names. */
+const rejectsFile = 'rejects.csv'
 
 export interface RunArgs {
   readonly pipeline: string
@@ -47,10 +52,16 @@ export async function run(args: RunArgs, engine: Engine, context: Context): Prom
   const meter = createMeter(stderr)
   const onProgress = (progress: Progress) => meter.show(phases[progress.phase], progress)
   const job = { pipeline, params, inputs, now: Date.now(), ...limitsOf(config) }
-  await using local = await runLocally(engine, { ...job, signal, onProgress }).finally(() => meter[Symbol.dispose]())
-  for (const { message } of local.report.warnings) stderr.write(`Warning: ${message}\n`)
-  if (args.output === undefined && view !== undefined) await show(local, view, context)
-  else await deliver(local, args.output, context)
+  await using local = await runLocally(engine, { ...job, signal, onProgress })
+    .catch((error: unknown) => {
+      // Whatever the engine writes, it writes there.
+      throw error instanceof AppError && error.code === 'full' ? temporaryFull(error) : error
+    })
+    .finally(() => meter[Symbol.dispose]())
+  for (const { message } of local.report.warnings) stderr.write(`Warning: ${inLine(message)}\n`)
+  if (args.output !== undefined) await deliver(local, args.output, context)
+  else if (view !== undefined) await show(local, view, context)
+  else await print(local, context)
   // Awaited, or the folder would be gone while the rejects are read.
   return await tellEnd(local, args.output, context)
 }
@@ -69,31 +80,37 @@ async function show(
   stdout.write(view(outputs))
 }
 
-async function deliver({ folder, report }: LocalRun, output: string | undefined, context: Context): Promise<void> {
-  const { signal, stdout, stderr } = context
-  for (const { name, format, file, rows } of report.outputs) {
-    const source = createReadStream(join(folder, file))
-    if (output === undefined) {
-      await pipe(source, stdout, { signal, end: false })
-      continue
-    }
-    const path = join(output, `${name}.${format}`)
-    await save(source, path, signal)
-    stderr.write(`${path}: ${quantity(rows, 'rows')}\n`)
+async function print({ folder, report }: LocalRun, { signal, stdout }: Context): Promise<void> {
+  for (const { file } of report.outputs) {
+    await pipe(createReadStream(join(folder, file)), stdout, { signal, end: false })
   }
 }
 
+/** Outputs and rejects together, since one without the other would pass for the whole. */
+async function deliver({ folder, report }: LocalRun, output: string, { signal, stderr }: Context): Promise<void> {
+  const { outputs, rejects } = report
+  const files = [
+    ...outputs.map(({ name, format, file }) => ({ file, path: join(output, `${name}.${format}`) })),
+    ...(rejects === null ? [] : [{ file: rejects.file, path: join(output, rejectsFile) }]),
+  ]
+  await saveAll(
+    files.map(({ file, path }) => ({ path, open: () => createReadStream(join(folder, file)) })),
+    signal,
+  )
+  for (const [i, { rows }] of outputs.entries()) stderr.write(`${files[i]?.path}: ${quantity(rows, 'rows')}\n`)
+}
+
 async function tellEnd({ folder, report }: LocalRun, output: string | undefined, context: Context): Promise<ExitCode> {
-  const { signal, stderr } = context
+  const { stderr } = context
   if (report.rejects !== null) {
     const { file, count } = report.rejects
     stderr.write(rejectsTable(await readRejects(createReadStream(join(folder, file)), shownRejects), count))
-    const path = output === undefined ? undefined : join(output, 'rejects.csv')
-    if (path !== undefined) await save(createReadStream(join(folder, file)), path, signal)
-    stderr.write(path === undefined ? 'Add -o DIR to keep the rejects as a file.\n' : `All rejects: ${path}\n`)
+    const kept =
+      output === undefined ? 'Add -o DIR to keep the rejects as a file.' : `All rejects: ${join(output, rejectsFile)}`
+    stderr.write(`${kept}\n`)
   }
   if (report.error !== null) {
-    stderr.write(`rowmill: ${report.error.message}\n`)
+    stderr.write(`rowmill: ${errorText(report.error)}\n`)
     return exitCodes.failed
   }
   return report.rejects === null ? exitCodes.done : exitCodes.rejects

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtempDisposable, readdir, readFile } from 'node:fs/promises'
+import { mkdtempDisposable, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
-import { save } from './save.ts'
+import { save, saveAll } from './save.ts'
 
 async function* breakingOff() {
   yield Buffer.from('half of it')
@@ -23,4 +23,34 @@ test('what breaks off leaves no file that could pass for the whole', async () =>
   assert.deepEqual(await readdir(folder.path), ['totals.csv'])
   await assert.rejects(save(breakingOff(), '/dev/null', signal), /gone/)
   assert.equal(await readFile('/dev/null', 'utf8'), '')
+})
+
+test('a file keeps its mode, and a link stays one, also to what is not there yet', async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'rowmill-save-'))
+  const signal = new AbortController().signal
+  const [path, link, late] = ['secret.csv', 'link.csv', 'late.csv'].map((name) => join(folder.path, name))
+  assert.ok(path && link && late)
+  await writeFile(path, 'old', { mode: 0o600 })
+  await symlink('late.csv', link)
+  await save(Readable.from([Buffer.from('new')]), path, signal)
+  await save(Readable.from([Buffer.from('late')]), link, signal)
+  assert.equal((await stat(path)).mode & 0o777, 0o600)
+  assert.deepEqual([await readFile(path, 'utf8'), await readFile(late, 'utf8')], ['new', 'late'])
+  assert.equal(await readlink(link), 'late.csv')
+})
+
+test('of files that belong together none is left when one breaks off', async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'rowmill-save-'))
+  const signal = new AbortController().signal
+  const whole = { path: join(folder.path, 'totals.csv'), open: () => Readable.from([Buffer.from('all of it')]) }
+  await assert.rejects(saveAll([whole, { path: join(folder.path, 'rejects.csv'), open: breakingOff }], signal), /gone/)
+  assert.deepEqual(await readdir(folder.path), [])
+})
+
+test('a full disk is told by the place that is on it', async () => {
+  const signal = new AbortController().signal
+  await assert.rejects(save(Readable.from([Buffer.from('x')]), '/dev/full', signal), {
+    code: 'full',
+    message: '/dev/full cannot be written (its disk is full). Free some space there, or choose another place.',
+  })
 })

@@ -1,8 +1,11 @@
-/** Columns side by side, two spaces apart; the last one is not padded. One line a row, each with its line end. */
+import { inLine } from './harmless.ts'
+
+/** Columns side by side, two spaces apart; the last one is not padded. One line a row, whatever is in its cells. */
 export function table(rows: readonly (readonly string[])[]): string {
+  const shown = rows.map((row) => row.map((cell) => inLine(cell.replaceAll(/[\t-\r]+/g, ' '))))
   const widths: number[] = []
-  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length)
-  return rows
+  for (const row of shown) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length)
+  return shown
     .map(
       (row) =>
         `${row

@@ -170,12 +170,12 @@ for (const [kind, pack] of [
     })
 
     test('notices what stands behind the end', async () => {
-      for (const garbage of ['x', 'garbage that is long', '\x1f', '\x28\xb5', '\0\0\0\0\0\0\0\0\0\0']) {
+      for (const garbage of ['x', 'garbage that is long', '\x1f', '\x28\xb5', '\0x', `${'\0'.repeat(500)}x`]) {
         await assertRefused(Buffer.concat([pack(table), Buffer.from(garbage, 'latin1')]), /behind|middle/)
       }
       await assertRefused(Buffer.concat([pack(table), Buffer.alloc(9), pack(table)]), /behind/)
       // Far enough behind to be read with another chunk.
-      await assertRefused(Buffer.concat([pack(table), Buffer.alloc(1 << 20)]), /behind/)
+      await assertRefused(Buffer.concat([pack(table), Buffer.alloc(1 << 20), Buffer.from('x')]), /behind/)
     })
 
     test('stops a bomb at the limit', async () => {
@@ -187,6 +187,20 @@ for (const [kind, pack] of [
     })
   })
 }
+
+test('zeros behind the last gzip member are padding, and behind a zstd frame they are not', async () => {
+  const [whole, empty] = [gzipSync(table), gzipSync(Buffer.alloc(0))]
+  for (const zeros of [1, 9, 64, 65, 512, (256 << 10) - whole.length, 256 << 10, 1 << 20]) {
+    const padding = Buffer.alloc(zeros)
+    await assertUnpacks(Buffer.concat([whole, padding]), 'gzip', table)
+    await assertUnpacks(Buffer.concat([whole, whole, padding]), 'gzip', Buffer.concat([table, table]))
+    // It ends in nine zeros of its own.
+    await assertUnpacks(Buffer.concat([empty, padding]), 'gzip', Buffer.alloc(0))
+    await assertRefused(Buffer.concat([flipped(whole, -5), padding]), /is damaged/)
+    await assertRefused(Buffer.concat([whole.subarray(0, whole.length >> 1), padding]), /middle|damaged/)
+    await assertRefused(Buffer.concat([zstd(table), padding]), /behind|middle/)
+  }
+})
 
 test('a zstd frame that carries other data, before or behind the text, is passed over', async () => {
   const other = Buffer.concat([Buffer.from('5e2a4d1804000000', 'hex'), Buffer.from('abcd')])

@@ -1,11 +1,12 @@
 /** Bytes as they came → the bytes that were meant: what is compressed is unpacked, whole and checked, or refused. */
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import { open, rm, stat } from 'node:fs/promises'
 import { PassThrough } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { constants, crc32, createGunzip, createInflateRaw, createZstdDecompress } from 'node:zlib'
 import { AppError, errnoOf } from '../errors.ts'
-import { refused } from './foreign.ts'
+import { refused } from './refused.ts'
+import { trailingBytes } from './text/blocks.ts'
 import { zipMember } from './zip.ts'
 import { ZstdDamage, zstdFrames } from './zstd.ts'
 
@@ -30,9 +31,13 @@ export interface Unpacked {
 
 const chunkBytes = 256 << 10
 
+/** More zeros than a gzip member ends in by itself: those of its checksum, its length, and before them. */
+const mostPadding = 64
+
 /**
- * Makes the file readable where it is compressed with gzip (also several members), zstd (also several frames) or zip
- * (one file), told by its first bytes and never by its name. The result may be compressed once more: `refuseForeign`.
+ * Makes the file readable where it is compressed with gzip (also several members, and zeros behind the last, with which
+ * tapes fill up their blocks), zstd (also several frames) or zip (one file), told by its first bytes and never by its
+ * name. The result may be compressed once more: `refuseForeign`.
  * @throws {AppError} rejected, when the data is cut off, damaged, or followed by what does not belong to it; too_large.
  *   Nothing is left at the target then, nor when the signal ends it.
  */
@@ -41,7 +46,7 @@ export async function unpack(path: string, target: string, options: UnpackOption
   const packedBytes = (await stat(path)).size
   if (compression === 'none') return { path, compression, bytes: packedBytes }
   try {
-    const whole = { start: 0, packedBytes }
+    const whole = compression === 'gzip' ? await unpadded(path, packedBytes) : { start: 0, packedBytes }
     const bytes =
       compression === 'zip'
         ? await unpackZip(path, target, options)
@@ -63,6 +68,13 @@ async function compressionOf(path: string): Promise<Compression> {
   return /^504b(0304|0506|0708)$/.test(start) ? 'zip' : 'none'
 }
 
+/** Without the zeros at its end, but for so many of them as may be its own. */
+async function unpadded(path: string, packedBytes: number): Promise<Stretch> {
+  const zeros = await trailingBytes(path, 0)
+  const padding = Math.min(zeros, mostPadding)
+  return { start: 0, packedBytes: packedBytes - zeros + padding, padding }
+}
+
 async function unpackZip(path: string, target: string, options: UnpackOptions): Promise<number> {
   const member = await zipMember(path, options.name)
   if (member.bytes > options.most) throw tooLarge(options)
@@ -72,6 +84,8 @@ async function unpackZip(path: string, target: string, options: UnpackOptions): 
 interface Stretch {
   readonly start: number
   readonly packedBytes: number
+  /** How many of them, the last ones, may be none of the data. */
+  readonly padding?: number
   /** What it must unpack to, where that is written down apart from the data. */
   readonly bytes?: number
   readonly crc32?: number
@@ -93,20 +107,27 @@ async function unpackStream(
   options: UnpackOptions,
 ): Promise<number> {
   const engine = engines[method]()
-  const end = stretch.start + stretch.packedBytes
+  const { start, packedBytes, padding = 0 } = stretch
+  const end = start + packedBytes
   let bytes = 0
   let sum = 0
 
   async function* packed(): AsyncGenerator<Buffer> {
-    if (end === stretch.start) return
-    let at = stretch.start
-    const source = createReadStream(path, { start: at, end: end - 1, highWaterMark: chunkBytes })
+    // An engine ends in good order with a chunk in which it has found the end, and not before further ones.
+    yield* chunks(start, end - padding)
+    yield* chunks(end - padding, end)
+  }
+
+  async function* chunks(from: number, to: number): AsyncGenerator<Buffer> {
+    if (to === from) return
+    let at = from
+    const source = createReadStream(path, { start: from, end: to - 1, highWaterMark: chunkBytes })
     for await (const chunk of source as AsyncIterable<Buffer>) {
       yield chunk
       at += chunk.length
       options.onProgress(at)
     }
-    if (at < end) throw new Damage('unexpected end of file')
+    if (at < to) throw new Damage('unexpected end of file')
   }
 
   async function* measured(unpacked: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -119,9 +140,11 @@ async function unpackStream(
   }
 
   const source = method === 'zstd' ? zstdFrames(packed()) : packed()
-  await pipeline(source, engine, measured, createWriteStream(target), { signal: options.signal })
+  // Open before anything can end it: a file that is made later would be left behind.
+  await using file = await open(target, 'w')
+  await pipeline(source, engine, measured, file.createWriteStream(), { signal: options.signal })
   // Node's decompressors end in good order at what they do not take for theirs.
-  if ('bytesWritten' in engine && engine.bytesWritten !== stretch.packedBytes) throw new Damage('data behind the end')
+  if ('bytesWritten' in engine && engine.bytesWritten < packedBytes - padding) throw new Damage('data behind the end')
   if (stretch.bytes !== undefined && bytes !== stretch.bytes) throw new Damage('incorrect length check')
   if (stretch.crc32 !== undefined && sum !== stretch.crc32) throw new Damage('incorrect data check')
   return bytes

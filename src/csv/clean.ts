@@ -1,5 +1,4 @@
 /** One file to clean CSV: UTF-8, commas, LF, quotes only where they are needed, and every value as it was. */
-import { AppError } from '../errors.ts'
 import type { RejectCode } from '../model.ts'
 import { columnEvidence } from './evidence.ts'
 import { Kernel } from './kernel/kernel.ts'
@@ -21,16 +20,17 @@ export interface CleanReject {
 }
 
 export interface CleanOptions extends OpenOptions {
-  /** Takes the clean file; the bytes are its own only until it resolves. */
+  /** Takes the clean file, a piece at a time. The bytes are its own only until it resolves. */
   readonly write: (bytes: Buffer) => Promise<void>
   readonly onReject: (reject: CleanReject) => Promise<void>
 }
 
 /**
- * @throws {AppError} rejected, when the file cannot be trusted at all: no CSV, a broken header, not one sound record.
+ * The report is there also where not one record is sound, to tell what may have been guessed wrong.
+ * @throws {AppError} rejected, when the file cannot be read at all: no CSV, a broken header.
  */
 export async function clean(path: string, options: CleanOptions): Promise<CleanReport> {
-  const { name, signal, onProgress, write, onReject } = options
+  const { signal, onProgress, write, onReject } = options
   const file = await openFile(path, options, 'certain')
   await using raw = await RawReader.open(file)
   const kernel = await Kernel.load()
@@ -53,14 +53,6 @@ export async function clean(path: string, options: CleanOptions): Promise<CleanR
       await onReject({ line, record, column, code, message, ...(await raw.read(fault)) })
     },
   })
-  const { records, rejected } = tally
-  if (records > 0 && rejected === records) {
-    throw new AppError(
-      'rejected',
-      `${name}: not one of ${records} records is sound, so the file is perhaps not read the right way. The rejects say why; the options of \`clean\` say how to read it.`,
-      { details: { file: name, records } },
-    )
-  }
   const evidence = file.header.map((_, column) => columnEvidence(kernel.evidence, column))
   return reportOf(file, tally, evidence, codes)
 }

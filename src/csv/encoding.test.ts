@@ -6,7 +6,7 @@ import { after, before, suite, test } from 'node:test'
 import { encoderOf } from '../../test/encode.ts'
 import { AppError } from '../errors.ts'
 import { ambiguousEncoding, checkEncodingName, detectEncoding, leastConfidence } from './encoding.ts'
-import { showBytes } from './transcode.ts'
+import { showBytes } from './text/decoder.ts'
 
 let folder = ''
 before(async () => {
@@ -248,6 +248,53 @@ suite('utf-8', () => {
     // Cut off in the middle of its last character.
     const cut = await detected(Buffer.from(sound.repeat(3) + 'é').subarray(0, -1))
     assert.partialDeepStrictEqual(cut, { encoding: 'utf-8', firstBad: 3 * Buffer.byteLength(sound) })
+  })
+
+  /** A file of hardly any variety: one word on nearly all lines, another on the last. */
+  const monotonous = (many: Buffer, once: Buffer) =>
+    Buffer.concat([
+      ...Array.from({ length: 60 }, (_, i) => [latin1(`${i},`), many, latin1('\n')]).flat(),
+      latin1('60,'),
+      once,
+    ])
+
+  test('of little variety is still what it is, with one word that is none', async () => {
+    for (const [word, other] of [
+      ['é', 'caf\xe9'],
+      ['Müller', 'M\xfcller'],
+      ['21 °C', '21 \xb0C'],
+      ['5 €', '5 \x80'],
+      ['“so” – it', '\x93so\x94'],
+      ['東京', '\x91\xe5\x8d\xe3'],
+      ['Москва', '\xcc\xee\xf1\xea\xe2\xe0'],
+      ['巴西', '\xa4\xe5'],
+      ['Straße', 'Stra\xc3'],
+    ] as const) {
+      const found = await detected(monotonous(Buffer.from(word), latin1(other)))
+      assert.equal(found.encoding, 'utf-8', `${word} ${JSON.stringify(found)}`)
+      assert.ok(found.confidence >= leastConfidence, `${word} ${JSON.stringify(found)}`)
+      assert.ok(found.firstBad > 60 * (Buffer.byteLength(word) + 3))
+    }
+    const marked = Buffer.concat([Buffer.from('\ufeff'), monotonous(Buffer.from('é'), latin1('caf\xe9'))])
+    assert.partialDeepStrictEqual(await detected(marked), { encoding: 'utf-8', how: 'mark', confidence: 1 })
+  })
+
+  test('is not seen in words of other encodings that happen to be valid', async () => {
+    for (const [encoding, word, other] of [
+      ['gb18030', '女', '男'],
+      ['gb18030', '女', '北京朝阳区'],
+      ['euc-kr', '시', '서울특별시'],
+      ['windows-1252', 'NESTLÉ®', 'Nestlé'],
+      ['windows-1252', '“É”', 'Café'],
+      ['windows-874', 'รฉ', 'ถนนสุขุมวิท'],
+      ['ibm866', 'рад', 'Москва'],
+    ] as const) {
+      const encode = encoderOf(encoding)
+      const [many, once] = [encode(word), encode(other)]
+      assert.ok(many && once)
+      const found = await detected(monotonous(many, once))
+      assert.ok(found.confidence < leastConfidence || found.encoding === encoding, `${word} ${JSON.stringify(found)}`)
+    }
   })
 
   test('mixed half and half with another encoding is not read', async () => {

@@ -1,4 +1,5 @@
 /** Which encoding the text of a file is in, and how sure that is: a wrong guess is never silent. */
+import { isUtf8 } from 'node:buffer'
 import { TextDecoder } from 'node:util'
 import { AppError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
@@ -44,6 +45,12 @@ export interface DetectOptions {
 }
 
 const looked = 1 << 20
+
+/** If no more of the bytes above 0x7F are none of UTF-8, a few records were damaged, or came from elsewhere. */
+const mostDamage = 0.05
+/** What is left without them must be surer than a file as a whole, and more so where all of it may be something else. */
+const damagedConfidence = 0.85
+const contestedConfidence = 0.97
 
 /** Reads as much of the file as it takes: text in UTF-8 once, at the speed of memory, any other up to three times. */
 export async function detectEncoding(path: string, { signal, named }: DetectOptions): Promise<Detection> {
@@ -95,9 +102,26 @@ async function utf16Detection(
   return { ...detection, confidence: 0.5, firstBad: foreign, doubt }
 }
 
-/** What the sample is most like; where characters have several bytes, that is checked against the whole file. */
+/** What the sample is most like, or else UTF-8 if that is what most of the file is. */
 async function guess(path: string, mark: boolean, notUtf8: number, signal: AbortSignal): Promise<Detection> {
-  const verdicts = judge(await sampleOf(path, mark ? markOf('utf-8').length : 0, signal))
+  const sample = await sampleOf(path, mark ? markOf('utf-8').length : 0, signal)
+  const verdicts = judge(sample)
+  const likeliest = await likeliestOf(verdicts, path, mark, notUtf8, signal)
+  const isContested = likeliest.encoding !== 'utf-8' && likeliest.confidence >= leastConfidence
+  const sure = await damagedUtf8(path, sample, signal)
+  if (sure < (isContested ? contestedConfidence : damagedConfidence)) return likeliest
+  const how = mark ? 'mark' : 'guess'
+  return { encoding: 'utf-8', mark, how, alternatives: [], confidence: mark ? 1 : sure, firstBad: notUtf8 }
+}
+
+/** What the sample is most like; where characters have several bytes, that is checked against the whole file. */
+async function likeliestOf(
+  verdicts: readonly Verdict[],
+  path: string,
+  mark: boolean,
+  notUtf8: number,
+  signal: AbortSignal,
+): Promise<Detection> {
   const [best] = verdicts
   const alternatives = alternativesOf(verdicts)
   if (mark) {
@@ -112,6 +136,18 @@ async function guess(path: string, mark: boolean, notUtf8: number, signal: Abort
   if (!multiByteEncodings.has(encoding)) return { ...detection, firstBad: -1 }
   const { first, share } = await undecodable(path, encoding, signal)
   return { ...detection, firstBad: first, confidence: detection.confidence * (1 - share) }
+}
+
+/**
+ * How sure it is that a file is in UTF-8 but for a few bytes. Nearly all being valid is not enough, since a word that
+ * comes again and again may be valid by chance: what is valid must make sense as well.
+ */
+async function damagedUtf8(path: string, sample: readonly Buffer[], signal: AbortSignal): Promise<number> {
+  const valid = sample.filter((stretch) => isUtf8(stretch))
+  const [best] = valid.length === 0 ? [] : judge(valid)
+  if (best?.encoding !== 'utf-8') return 0
+  const { share } = await undecodable(path, 'utf-8', signal)
+  return share > mostDamage ? 0 : best.confidence * (1 - share)
 }
 
 /** Where the first bytes are that are no text, and how many of those above 0x7F are none. */

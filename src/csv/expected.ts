@@ -3,6 +3,7 @@ import type { ReaderOptions } from '../model.ts'
 import { standardDialect } from './dialect.ts'
 import { Machine } from './machine.ts'
 import { nextLine } from './sniff/trial.ts'
+import { marksAt, unmarked } from './text/marks.ts'
 
 const delimiters = [',', ';', '\t', '|']
 /** Lines that may stand before the header. */
@@ -24,8 +25,9 @@ export function expectedForm(
   let at = 0
   for (let line = 0; line <= (given.skipLines ?? mostPreamble) && at < sample.length; line++) {
     for (const { delimiter, machine } of line < (given.skipLines ?? 0) ? [] : machines) {
-      if (machine.next(sample, at, sample.length, true) !== 'record' || machine.count < names.length) continue
-      const cells = new Set(machine.cells(sample))
+      const start = at + marksAt(sample, at)
+      if (machine.next(sample, start, sample.length, true) !== 'record' || machine.count < names.length) continue
+      const cells = new Set(machine.cells(sample).map((cell, i) => (i === 0 ? unmarked(cell) : cell)))
       if (names.every((name) => cells.has(name)))
         return { quote: '"', escape: '"', ...given, delimiter, header: true, skipLines: line }
     }

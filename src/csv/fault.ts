@@ -1,7 +1,7 @@
 import type { RejectCode } from '../model.ts'
 
-/** A record that cannot be taken as it stands. */
-export interface Fault {
+/** Where a record stands. */
+export interface Place {
   /** Physical, 1-based. */
   readonly line: number
   /** 0-based, in the text. */
@@ -10,9 +10,16 @@ export interface Fault {
   readonly byteLength: number
   /** 1-based, the header not counted. */
   readonly record: number
+}
+
+/** Why a record cannot be taken as it stands. Told to whoever reads, it becomes a reject. */
+export interface Fault extends Place {
   readonly column: string | null
   readonly code: RejectCode
   readonly message: string
-  /** The cells in the file's order, where the record could be split. */
+  /** The cells in the file's order; null where the record could not be split, or is no text. */
   readonly cells: readonly string[] | null
 }
+
+/** The columns of every list of rejects. */
+export const rejectColumns = ['input', 'line', 'byte_offset', 'record', 'column', 'code', 'message', 'raw'] as const

@@ -1,7 +1,7 @@
 /**
  * The strict state machine that says what a record is, byte by byte: RFC 4180 with every kind of line end, and with the
- * dialect's characters. The kernel (`kernel/`) does the same for plain records, sixteen bytes at a time; this is what it
- * is measured by, and what takes over wherever a record is not plain.
+ * dialect's characters. The kernel (`kernel/`) does the same for sound records, 64 bytes at a time; this is what it
+ * is measured by, and what takes over wherever there is a fault.
  */
 import type { Dialect } from './dialect.ts'
 
@@ -22,7 +22,7 @@ export type Outcome =
   | 'open-quote'
 
 /** How a cell is written. */
-export const cellKinds = { plain: 0, quoted: 1, quotedEscaped: 2, plainEscaped: 3 } as const
+const cellKinds = { plain: 0, quoted: 1, quotedEscaped: 2, plainEscaped: 3 } as const
 
 export function isQuoted(kind: number | undefined): boolean {
   return kind === cellKinds.quoted || kind === cellKinds.quotedEscaped

@@ -6,15 +6,20 @@ import { isUtf8 } from 'node:buffer'
 import { open, stat } from 'node:fs/promises'
 import { AppError } from '../errors.ts'
 import type { ReaderOptions, Warning } from '../model.ts'
-import { type Compression, unpack } from './bytes.ts'
+import { type Compression, type Unpacked, unpack } from './bytes.ts'
 import type { Dialect } from './dialect.ts'
 import { ambiguousEncoding, checkEncodingName, type Detection, detectEncoding, leastConfidence } from './encoding.ts'
 import { expectedForm } from './expected.ts'
-import { refuseForeign, startBytes } from './foreign.ts'
+import { refuseDocument, refuseForeign, startBytes } from './foreign.ts'
 import { mostColumns } from './kernel/kernel.ts'
+import { edgeWarnings, encodingWarnings } from './open-warnings.ts'
 import type { LineEnds } from './records.ts'
+import { refused } from './refused.ts'
 import { type Sniffed, sniff } from './sniff.ts'
+import { lastLineWarnings } from './sniff/last-line.ts'
+import { markBytes, marksAt, type Text, unmarked, withoutEndMarks } from './text/marks.ts'
 import type { SourceMap } from './text/source-map.ts'
+import { cutBytes } from './text/utf8.ts'
 import { transcode } from './transcode.ts'
 
 /** What is looked at to presume an encoding. */
@@ -22,6 +27,12 @@ const looked = 64 << 10
 
 /** What is looked at to find out the dialect. A header must lie within. */
 const sampleBytes = 1 << 20
+
+/** What is looked at to tell a last line that is no record. */
+const tailBytes = 64 << 10
+
+/** What to do about a file with nothing in it. */
+const again = 'Send it again, with its header and its rows.'
 
 export interface OpenOptions {
   /** What to call the file in messages. */
@@ -70,24 +81,29 @@ export interface OpenFile {
  */
 export async function openFile(path: string, options: OpenOptions, trust: 'certain' | 'presumed'): Promise<OpenFile> {
   const { name, scratch, given, expected, mostBytes, signal, onProgress } = options
+  // A wrong name is told before anything is read.
+  if (given.encoding !== undefined) checkEncodingName(given.encoding)
   const { size } = await stat(path)
-  if (size === 0) throw unreadable(name, 'it is empty: not even a header line')
+  if (size === 0) throw refused(name, 'it is empty: not even a header line', again)
   const unpacked = await unpack(path, `${scratch}.bytes`, { name, most: mostBytes, signal, onProgress })
-  const start = await readStart(unpacked.path, startBytes)
-  if (start.length === 0) throw unreadable(name, 'there is nothing in it once it is unpacked')
-  refuseForeign(start, name)
+  const firstBytes = await readStart(unpacked.path, startBytes)
+  if (firstBytes.length === 0) throw refused(name, 'there is nothing in it once it is unpacked', again)
+  refuseForeign(firstBytes, name)
 
   const presumed = trust === 'presumed' && given.encoding === undefined && (await looksLikeUtf8(unpacked.path))
   const encoding = presumed ? utf8 : await encodingOf(unpacked.path, options)
-  const text = await toText(unpacked.path, encoding, options)
-  const mark = await markLength(text.path)
-  const sample = (await readStart(text.path, sampleBytes + mark)).subarray(mark)
-  refuseBinary(sample, name)
-  const whole = mark + sample.length === text.bytes
-  const sniffed = sniff(sample, { whole, given: { ...given, ...expectedForm(sample, expected, given) } })
-  if (sniffed.content !== 'records') throw unreadable(name, 'it is blank: not even a header line')
-  const header = headerOf(sniffed, name, whole)
+  const text = await toText(unpacked, encoding, options)
+  const beginning = await readStart(text.path, sampleBytes)
+  const mark = marksAt(beginning, 0)
+  const sample = beginning.subarray(mark)
+  const whole = beginning.length === text.bytes
+  refuseDocument(sample, whole, name)
+  const sniffed = sniff(sample, { whole, given, found: expectedForm(sample, expected, given) })
+  if (sniffed.content !== 'records') throw refused(name, 'it is blank: not even a header line', again)
+  const header = headerOf(sniffed, name, sample, whole)
   const hasHeader = sniffed.header.present
+  const start = mark + (hasHeader ? sniffed.header.end : sniffed.header.start)
+  const lastLine = lastLineWarnings(await readEnd(text, start), sniffed.dialect, header.length)
   return {
     name,
     bytes: size,
@@ -101,10 +117,21 @@ export async function openFile(path: string, options: OpenOptions, trust: 'certa
     hasQuotes: sniffed.dialect.quote !== null && sample.includes(sniffed.dialect.quote),
     dialect: sniffed.dialect,
     header,
-    start: mark + (hasHeader ? sniffed.header.end : sniffed.header.start),
+    start,
     headerEnd: hasHeader ? lineEndOf(sample.subarray(0, sniffed.header.end)) : undefined,
     line: sniffed.header.line + (hasHeader ? lineEnds(sample.subarray(sniffed.header.start, sniffed.header.end)) : 0),
-    warnings: [...encodingWarnings(encoding), ...sniffed.warnings],
+    warnings: [
+      ...encodingWarnings(encoding),
+      // The one mark that a text in UTF-8 may have is no news; those of other encodings are gone by now.
+      ...edgeWarnings({
+        hasExtraMark: mark > (text.map === undefined ? markBytes : 0),
+        sample,
+        header: sniffed.header,
+        endMarks: text.endMarks,
+      }),
+      ...sniffed.warnings,
+      ...lastLine.filter(({ code }) => !sniffed.warnings.some((known) => known.code === code)),
+    ],
   }
 }
 
@@ -113,7 +140,7 @@ export async function certainFile(path: string, file: OpenFile, options: OpenOpt
   if (!file.presumed) return file
   const encoding = await encodingOf(file.path, options)
   if (encoding.encoding !== 'utf-8') return await openFile(path, options, 'certain')
-  return { ...file, encoding, presumed: false }
+  return { ...file, encoding, presumed: false, warnings: [...encodingWarnings(encoding), ...file.warnings] }
 }
 
 const utf8: Detection = { encoding: 'utf-8', mark: false, how: 'valid', confidence: 1, alternatives: [], firstBad: -1 }
@@ -121,12 +148,8 @@ const utf8: Detection = { encoding: 'utf-8', mark: false, how: 'valid', confiden
 /** Whether the beginning of a file is UTF-8 and nothing else. */
 async function looksLikeUtf8(path: string): Promise<boolean> {
   const start = await readStart(path, looked)
-  const last = start.length < looked ? start.length : start.length - 4
-  // A character that is cut off at the end is no fault.
-  const end = start.findLastIndex((byte, i) => i <= last && (byte & 0xc0) !== 0x80)
-  return (
-    !start.includes(0) && !start.includes(0x1b) && isUtf8(start.subarray(0, start.length < looked ? undefined : end))
-  )
+  const end = start.length - (start.length < looked ? 0 : cutBytes(start))
+  return !start.includes(0) && !start.includes(0x1b) && isUtf8(start.subarray(0, end))
 }
 
 /** @throws {AppError} rejected, when nobody can tell. */
@@ -137,21 +160,32 @@ async function encodingOf(path: string, { name, given, signal }: OpenOptions): P
   return detection
 }
 
-async function toText(path: string, { encoding }: Detection, { scratch, signal, onProgress }: OpenOptions) {
-  if (encoding === 'utf-8') return { path, bytes: (await stat(path)).size, map: undefined }
+interface TextInUtf8 extends Text {
+  readonly map: SourceMap | undefined
+}
+
+async function toText(
+  { path, compression }: Unpacked,
+  { encoding }: Detection,
+  { scratch, signal, onProgress }: OpenOptions,
+): Promise<TextInUtf8> {
   const target = `${scratch}.text`
+  if (encoding === 'utf-8') {
+    const copy = compression === 'none' ? target : undefined
+    return { ...(await withoutEndMarks(path, copy, signal)), map: undefined }
+  }
   const map = await transcode(path, target, encoding, { signal, onProgress })
-  return { path: target, bytes: (await stat(target)).size, map }
+  return { ...(await withoutEndMarks(target, undefined, signal)), map }
 }
 
 /** @throws {AppError} rejected: without a header that can be read, no record can. */
-function headerOf({ header, columns }: Sniffed, name: string, whole: boolean): readonly string[] {
+function headerOf({ header, columns }: Sniffed, name: string, sample: Buffer, whole: boolean): readonly string[] {
   if (!header.present) return Array.from({ length: columns }, (_, i) => `column_${i + 1}`)
   const where = `${name} line ${header.line}`
   const fail = (why: string) =>
     new AppError('rejected', `${where}: ${why}`, { details: { file: name, line: header.line } })
   if (header.cells === undefined) {
-    if (!whole && header.end >= sampleBytes)
+    if (!whole && header.end >= sample.length)
       throw fail(`the header is longer than ${sampleBytes >> 20} MiB. Is this a CSV file?`)
     throw fail(
       'the quotes in the header are broken, so that no column can be told. Put the header right and send the file again.',
@@ -163,25 +197,7 @@ function headerOf({ header, columns }: Sniffed, name: string, whole: boolean): r
   if (header.cells.length > mostColumns) {
     throw fail(`the header has ${header.cells.length} columns; ${mostColumns} are the most. Split the file by columns.`)
   }
-  return header.cells
-}
-
-function encodingWarnings({ encoding, how, confidence }: Detection): Warning[] {
-  if (how !== 'guess') return []
-  const sure = `${Math.round(confidence * 100)} % sure`
-  const message = `read as ${encoding} (${sure}), since it is not UTF-8: if that is wrong, name the encoding with --encoding`
-  return [{ code: 'encoding-guess', message }]
-}
-
-/** Text has a NUL here and there at most. */
-function refuseBinary(sample: Buffer, name: string): void {
-  let count = 0
-  for (let at = sample.indexOf(0); at >= 0; at = sample.indexOf(0, at + 1)) count++
-  if (count * 20 <= sample.length) return
-  throw unreadable(
-    name,
-    `${Math.round((count / sample.length) * 100)} % of its first bytes are NULs, so it is a binary file and no text`,
-  )
+  return header.cells.map((label, i) => (i === 0 ? unmarked(label) : label))
 }
 
 function lineEndOf(bytes: Buffer): keyof LineEnds | undefined {
@@ -200,10 +216,10 @@ async function readStart(path: string, length: number): Promise<Buffer> {
   return buffer.subarray(0, bytesRead)
 }
 
-async function markLength(path: string): Promise<number> {
-  return (await readStart(path, 3)).equals(Buffer.of(0xef, 0xbb, 0xbf)) ? 3 : 0
-}
-
-function unreadable(name: string, why: string): AppError {
-  return new AppError('rejected', `${name} cannot be read: ${why}.`, { details: { file: name } })
+/** As much of the end of a text as its last line is looked for in, and not what lies before a place. */
+async function readEnd({ path, bytes }: Text, from: number): Promise<Buffer> {
+  const length = Math.min(tailBytes, bytes - from)
+  await using file = await open(path, 'r')
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, bytes - length)
+  return buffer.subarray(0, bytesRead)
 }

@@ -1,11 +1,10 @@
 /** Records as they stood in their file. */
-import { type FileHandle, open } from 'node:fs/promises'
+import type { Place } from './fault.ts'
 import type { OpenFile } from './open.ts'
-import { showBytes } from './transcode.ts'
+import { decoderOf, showBytes } from './text/decoder.ts'
+import { HeldFile } from './text/held-file.ts'
 
-/** Rejects stand close together where they are many, so that one read serves a lot of them. */
-const windowBytes = 1 << 20
-/** As much of a record as is shown. */
+/** As much of a record as is shown; of a longer one it ends in a whole character. */
 const mostBytes = 1 << 20
 
 /** What is needed to find a record again. */
@@ -17,52 +16,33 @@ export interface Raw {
   readonly raw: string
 }
 
-interface Place {
-  readonly byteOffset: number
-  readonly byteLength: number
-}
-
 export class RawReader implements AsyncDisposable {
   readonly #source: RawSource
-  readonly #text: FileHandle
-  #window = Buffer.alloc(0)
-  #start = 0
+  readonly #text: HeldFile
 
-  private constructor(source: RawSource, text: FileHandle) {
+  private constructor(source: RawSource, text: HeldFile) {
     this.#source = source
     this.#text = text
   }
 
   static async open(source: RawSource): Promise<RawReader> {
-    return new RawReader(source, await open(source.path))
+    return new RawReader(source, await HeldFile.open(source.path))
   }
 
   /** The record at a place of the text, which begins a line there. What is no text is shown as `\xNN`. */
-  async read(place: Place): Promise<Raw> {
+  async read({ byteOffset, byteLength }: Pick<Place, 'byteOffset' | 'byteLength'>): Promise<Raw> {
     const { encoding, map } = this.#source
     const { offset, bytes } =
       map === undefined
-        ? { offset: place.byteOffset, bytes: await this.#read(place) }
-        : await map.sourceBytes(place.byteOffset, place.byteLength, mostBytes)
-    const raw = showBytes(bytes, encoding.encoding)
-    return { byteOffset: offset, raw: place.byteLength > mostBytes ? `${raw}…` : raw }
-  }
-
-  async #read({ byteOffset, byteLength }: Place): Promise<Buffer> {
-    const length = Math.min(byteLength, mostBytes)
-    const isHeld = byteOffset >= this.#start && byteOffset + length <= this.#start + this.#window.length
-    if (!isHeld) await this.#load(byteOffset)
-    return this.#window.subarray(byteOffset - this.#start, byteOffset - this.#start + length)
-  }
-
-  async #load(start: number): Promise<void> {
-    const { buffer, bytesRead } = await this.#text.read(Buffer.allocUnsafe(windowBytes), 0, windowBytes, start)
-    this.#window = buffer.subarray(0, bytesRead)
-    this.#start = start
+        ? { offset: byteOffset, bytes: await this.#text.bytes(byteOffset, Math.min(byteLength, mostBytes + 1)) }
+        : await map.sourceBytes(byteOffset, byteLength, mostBytes + 1)
+    if (bytes.length <= mostBytes) return { byteOffset: offset, raw: showBytes(bytes, encoding.encoding) }
+    const whole = decoderOf(encoding.encoding).whole(bytes.subarray(0, mostBytes))
+    return { byteOffset: offset, raw: `${showBytes(bytes.subarray(0, whole), encoding.encoding)}…` }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#source.map?.[Symbol.asyncDispose]()
-    await this.#text.close()
+    await this.#text[Symbol.asyncDispose]()
   }
 }

@@ -7,12 +7,11 @@ import type { Warning } from '../model.ts'
 import { type ColumnEvidence, columnEvidence } from './evidence.ts'
 import type { Fault } from './fault.ts'
 import { flatDelimiter } from './flat.ts'
-import type { Kernel } from './kernel/kernel.ts'
+import { type Kernel, suitsKernel } from './kernel/kernel.ts'
 import { certainFile, type OpenFile, openFile, type OpenOptions } from './open.ts'
 import { type LineEnds, readRecords, type Tally } from './records.ts'
 import { lineEndsOf, tallyWarnings } from './report.ts'
 import { scanSimple } from './simple.ts'
-import { suitsKernel } from './write.ts'
 
 /** Bytes a line may have for DuckDB to read it where it stands. */
 const longestLine = 1 << 20
@@ -32,8 +31,8 @@ export interface Reading {
   readonly records: number
   readonly rejected: number
   readonly blankLines: number
-  /** Whether some cell of a flat copy is written with escapes. */
-  readonly escaped: boolean
+  /** Of each column, whether some cell of a flat copy is written with escapes. */
+  readonly escaped: readonly boolean[]
   /** No line at `path` has more bytes. */
   readonly longest: number
   /** Of each column, over all records that were not rejected. */
@@ -62,7 +61,7 @@ export async function readFile(path: string, options: ReadOptions): Promise<Read
  */
 async function readPlain(file: OpenFile, options: ReadOptions): Promise<Reading | undefined> {
   const { dialect, start, sniffed } = file
-  if (sniffed.preamble.lines > 0 || !suitsKernel(dialect, 'nothing')) return undefined
+  if (sniffed.preamble.lines > 0 || !suitsKernel(dialect)) return undefined
   // DuckDB drops a mark only together with the header.
   if (file.hasQuotes || file.line > 2 || (!sniffed.header.present && start > 0)) return undefined
   const { tally, evidence } = await scanSimple(file, options)

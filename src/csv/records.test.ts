@@ -16,6 +16,7 @@ interface Given {
   readonly dialect?: Dialect
   readonly columns?: number
   readonly blockBytes?: number
+  readonly onlyMachine?: boolean
 }
 
 suite('readRecords', () => {
@@ -30,7 +31,7 @@ suite('readRecords', () => {
   /** All that can be known of a reading. */
   const read = async (
     content: Buffer,
-    { output = 'clean', dialect = standardDialect, columns = 2, blockBytes = 512 << 10 }: Given,
+    { output = 'clean', dialect = standardDialect, columns = 2, blockBytes = 512 << 10, onlyMachine = false }: Given,
   ) => {
     const path = join(folder, 'file')
     await writeFile(path, content)
@@ -49,13 +50,11 @@ suite('readRecords', () => {
       simpleOnly: false,
       signal: new AbortController().signal,
       blockBytes,
+      onlyMachine,
     })
     const evidence = Array.from({ length: columns }, (_, i) => columnEvidence(kernel.evidence, i))
     return { text: Buffer.concat(written).toString('latin1'), faults, tally, evidence, line: kernel.get('line') }
   }
-
-  /** The same without the kernel: no line begins with U+0002 here, so nothing is a comment. */
-  const byMachine: Dialect = { ...standardDialect, comment: '\u0002' }
 
   const piece = fc.oneof(
     { weight: 6, arbitrary: fc.constantFrom(',', '\n', '\r\n', '"', '""', '\r') },
@@ -88,23 +87,44 @@ suite('readRecords', () => {
       ),
       { maxLength: 40 },
     )
-    .map((all) => Buffer.from(all.join('').replaceAll('\u0002', '')))
+    .map((all) => Buffer.from(all.join('')))
   const broken = fc.tuple(bytes, fc.nat(), fc.nat(255)).map(([all, at, byte]) => {
-    if (all.length > 0) all[at % all.length] = byte === 2 ? 3 : byte
+    if (all.length > 0) all[at % all.length] = byte
     return all
   })
 
-  for (const output of ['clean', 'flat', 'placed'] as const) {
+  const dialects: fc.Arbitrary<Dialect> = fc.record({
+    delimiter: fc.constantFrom(',', ';', '\t', '.', '\u001f', '\u001b'),
+    quote: fc.constantFrom('"', "'", null),
+    escape: fc.constantFrom('"', "'", '\\'),
+    comment: fc.constantFrom(null, '#', '\u0002'),
+  })
+  /** The pieces above, with the marks of a dialect in the place of the standard ones. */
+  const spoken = (content: Buffer, { delimiter, quote, escape }: Dialect) =>
+    Buffer.from(
+      content
+        .toString('latin1')
+        .replace(/[,"]/g, (mark) => (mark === ',' ? delimiter : (quote ?? '"')))
+        .replaceAll('text', `${escape}${delimiter}`)
+        .replaceAll('  ', `${escape}${quote}`)
+        .replaceAll('-0', `${escape}`),
+      'latin1',
+    )
+
+  for (const output of ['nothing', 'clean', 'flat', 'placed'] as const) {
     test(`gives the same with and without the kernel: ${output}`, async () => {
+      const cells = fc.integer({ min: 1, max: 3 })
       await fc.assert(
-        fc.asyncProperty(fc.oneof(bytes, broken), fc.integer({ min: 1, max: 3 }), async (content, columns) => {
-          const { tally: byKernel, ...one } = await read(content, { output, columns })
-          const { tally, ...other } = await read(content, { output, columns, dialect: byMachine })
+        fc.asyncProperty(fc.oneof(bytes, broken), cells, dialects, async (standard, columns, some) => {
+          const dialect = some.escape === some.quote || some.escape === '\\' ? some : { ...some, escape: some.quote }
+          const content = spoken(standard, dialect)
+          const { tally: byKernel, ...one } = await read(content, { output, columns, dialect })
+          const { tally, ...other } = await read(content, { output, columns, dialect, onlyMachine: true })
           assert.deepEqual(one, other)
           // The machine knows nothing of simple files.
           assert.deepEqual({ ...byKernel, isSimple: false }, { ...tally, isSimple: false })
         }),
-        { numRuns: 300 },
+        { numRuns: 400 },
       )
     })
   }

@@ -1,21 +1,21 @@
 /**
- * A file's records, all of them: the kernel takes those that are plain, the machine the others, and what is no record
- * is told as a fault, with its place. Sound records are counted, their cells' shapes noted, and written as asked.
+ * A file's records, all of them: the kernel takes the sound ones, the machine what is left over, and what is no record is
+ * told as a fault, with its place. Sound records are counted, their cells' shapes noted, and written as asked.
  */
 import { open } from 'node:fs/promises'
-import type { RejectCode } from '../model.ts'
 import type { Dialect } from './dialect.ts'
 import { note } from './evidence.ts'
-import type { Fault } from './fault.ts'
-import type { Kernel, Output, Stop } from './kernel/kernel.ts'
+import type { Fault, Place } from './fault.ts'
+import { type Kernel, type Output, type Stop, suitsKernel } from './kernel/kernel.ts'
 import { isQuoted, Machine, type Outcome } from './machine.ts'
-import { type Break, recover } from './recover.ts'
+import { type Break, type LineEnd, lineEndAt, recover } from './recover.ts'
 import { longestShaped } from './shapes.ts'
 import { Window } from './window.ts'
-import { type Place, suitsKernel, writeRecord } from './write.ts'
+import { writeRecord } from './write.ts'
 
-/** Bytes a record may have. */
+/** Bytes that a record may have, and what is needed to see that it ends there. */
 export const longestRecord = 16 << 20
+const enough = longestRecord + 2
 /** Output is handed on when there is this much of it. */
 const flushBytes = 1 << 20
 
@@ -30,7 +30,7 @@ export interface RecordsOptions {
   readonly end?: number
   readonly output: Output
   readonly shapes: boolean
-  /** Takes the output; the bytes are its own only until it resolves. */
+  /** Takes the output, a piece at a time, while reading goes on. The bytes are its own only until it resolves. */
   readonly write: (bytes: Buffer) => Promise<void>
   /** Told in the order of the file. */
   readonly onFault: (fault: Fault) => Promise<void>
@@ -38,11 +38,12 @@ export interface RecordsOptions {
   /** Ends the reading once the file is known not to be simple; the tally is then of no use. */
   readonly simpleOnly: boolean
   readonly signal: AbortSignal
-  /** Read at once; for tests. */
+  /** For tests: how much is read at once, and whether the kernel is left out. */
   readonly blockBytes?: number
+  readonly onlyMachine?: boolean
 }
 
-/** Lines by what ends them; the last one may have no end. */
+/** Records, blank lines and comments by what ends them; the last one may have no end. */
 export interface LineEnds {
   readonly lf: number
   readonly crlf: number
@@ -61,8 +62,8 @@ export interface Tally {
   /** Bytes of the longest record without its line end, and of the longest line written. */
   readonly longestRecord: number
   readonly longestWritten: number
-  /** Whether the flat copy holds escapes. */
-  readonly escaped: boolean
+  /** By column, whether some cell in the flat copy is written with escapes. */
+  readonly escaped: readonly boolean[]
 }
 
 export async function readRecords(path: string, kernel: Kernel, options: RecordsOptions): Promise<Tally> {
@@ -70,6 +71,7 @@ export async function readRecords(path: string, kernel: Kernel, options: Records
   return await new Reader(kernel, window, options).read()
 }
 
+/** Line, records and output are counted in the kernel, which goes on with them; the machine adds to the same counts. */
 class Reader {
   readonly #kernel: Kernel
   readonly #window: Window
@@ -77,12 +79,14 @@ class Reader {
   readonly #machine: Machine
   readonly #byKernel: boolean
   #rejected = 0
-  #blankLines = 0
   #comments = 0
   /** The last record may have no line end. */
   #unended = 0
-  #handed = 0
-  #escaped = false
+  /** Whether the kernel has stopped before something that was not for it. */
+  #isHelped = false
+  /** What is being written. */
+  #copy = Buffer.alloc(0)
+  #writing: Promise<void> = Promise.resolve()
 
   constructor(kernel: Kernel, window: Window, options: RecordsOptions) {
     const { dialect, names, output, shapes, line } = options
@@ -90,18 +94,9 @@ class Reader {
     this.#window = window
     this.#options = options
     this.#machine = new Machine(dialect)
-    this.#byKernel = suitsKernel(dialect, output)
-    // A double quote that is no quote here, but would be one in the output, is the machine's.
-    const strange = output === 'clean' && dialect.quote === null ? 0x22 : 0
+    this.#byKernel = suitsKernel(dialect) && options.onlyMachine !== true
     kernel.reset()
-    kernel.configure({
-      columns: names.length,
-      delimiter: dialect.delimiter.charCodeAt(0),
-      quote: dialect.quote?.charCodeAt(0) ?? 0,
-      strange,
-      output,
-      shapes,
-    })
+    kernel.configure({ columns: names.length, dialect, output, shapes })
     kernel.set('line', line)
   }
 
@@ -116,19 +111,20 @@ class Reader {
       if (stop === 'full' || kernel.get('written') >= flushBytes) await this.#flush()
       if (stop === 'full') continue
       if (at >= window.length && window.ended) break
-      // What the kernel has left at the end of the window may be plain once there is more.
+      // What the kernel has left at the end of the window may be for it once there is more.
       const mayGrow = stop === 'ended' && !window.ended && window.soundTo + 4 > window.length
-      if (at >= window.length || (mayGrow && window.length - at < longestRecord)) {
+      if (at >= window.length || (mayGrow && window.length - at < enough)) {
         if (simpleOnly && !this.#isSimple()) break
         at = await this.#more(at)
       } else if (simpleOnly) {
-        this.#handed++
+        this.#isHelped = true
         break
       } else {
         at = await this.#takeOne(at)
       }
     }
     await this.#flush()
+    await this.#writing
     return this.#tally()
   }
 
@@ -161,9 +157,10 @@ class Reader {
     for (;;) {
       const outcome = this.#machine.next(window.bytes, at, window.length, window.ended)
       if (outcome !== 'more') return await this.#settle(at, outcome)
-      if (window.length - at >= longestRecord)
-        return await this.#breakOff(at, this.#machine.isOpen ? 'open-too-long' : 'too-long')
-      at = await this.#more(at)
+      const seen = window.length - at
+      if (seen >= enough) return await this.#breakOff(at, this.#machine.isOpen ? 'open-too-long' : 'too-long')
+      // The machine begins anew each time, so it is given twice as much.
+      while (!window.ended && window.length - at < Math.min(2 * seen, enough)) at = await this.#more(at)
     }
   }
 
@@ -171,21 +168,19 @@ class Reader {
     const machine = this.#machine
     const { bytes } = this.#window
     if (outcome === 'blank' || outcome === 'comment') {
-      this.#handed++
-      if (outcome === 'blank') this.#blankLines++
-      else this.#comments++
-      this.#countEnd(machine.textEnd, machine.end)
-      this.#pass(machine.lines)
+      if (outcome === 'comment') this.#comments++
+      else this.#kernel.add('blankLines', 1)
+      this.#pass(machine.lines, lineEndAt(bytes, machine.textEnd, machine.end))
       return machine.end
     }
     if (outcome !== 'record') return await this.#breakOff(at, outcome)
-    if (machine.end - at > longestRecord) return await this.#breakOff(at, 'too-long')
+    if (machine.textEnd - at > longestRecord) return await this.#breakOff(at, 'too-long')
     const { textEnd, end } = machine
     const fault = this.#faultOf(at)
-    if (fault !== undefined) await this.#reject(this.#place(at, textEnd - at), fault, machine.cells(bytes))
+    const cells = fault === undefined || fault.code === 'encoding-error' ? null : machine.cells(bytes)
+    if (fault !== undefined) await this.#reject({ ...this.#place(at, textEnd - at), ...fault, cells })
     else await this.#accept(at)
-    this.#countEnd(textEnd, end)
-    this.#pass(machine.lines)
+    this.#pass(machine.lines, lineEndAt(bytes, textEnd, end))
     if (this.#window.soundTo < end) this.#window.judge(end)
     return end
   }
@@ -230,15 +225,13 @@ class Reader {
         note(kernel.evidence, i, text, length, isQuoted(machine.kinds[i]), line)
       }
     }
-    const text = writeRecord(output, machine, bytes, this.#place(at, machine.textEnd - at))
+    const text = writeRecord(output, machine, bytes, this.#place(at, machine.textEnd - at), kernel.escaped)
     const written = kernel.get('written')
     const length = kernel.output.write(text, written)
     kernel.set('written', written + length)
     kernel.set('longestWritten', Math.max(kernel.get('longestWritten'), length))
     kernel.set('longestRecord', Math.max(kernel.get('longestRecord'), machine.textEnd - at))
-    this.#escaped ||= text.includes('\u001b')
-    kernel.set('records', kernel.get('records') + 1)
-    this.#handed++
+    kernel.add('records', 1)
     if (kernel.get('written') >= flushBytes) await this.#flush()
   }
 
@@ -252,24 +245,22 @@ class Reader {
       window: this.#window,
       machine: this.#machine,
       columns: names.length,
-      delimiter: Buffer.from(dialect.delimiter),
-      quote: dialect.quote?.charCodeAt(0) ?? 0,
+      longest: longestRecord,
+      dialect,
     })
     const code = isLong ? 'long-record' : 'quote-error'
     const on = recovery.lines > 1 ? `; reading goes on at line ${place.line + recovery.lines}` : ''
     const message = `${explanations[fault] ?? fault}${on}`
-    await this.#reject({ ...place, byteLength: recovery.byteLength }, { code, column, message }, null)
-    this.#countEnd(recovery.end, recovery.next)
-    this.#pass(recovery.lines)
+    await this.#reject({ ...place, byteLength: recovery.byteLength, code, column, message, cells: null })
+    this.#pass(recovery.lines, recovery.lineEnd)
     if (this.#window.soundTo < recovery.next) this.#window.judge(recovery.next)
     return recovery.next
   }
 
-  async #reject(place: Place, { code, column, message }: Problem, cells: string[] | null): Promise<void> {
+  async #reject(fault: Fault): Promise<void> {
     this.#rejected++
-    this.#handed++
-    await this.#options.onFault({ ...place, column, code, message, cells })
-    this.#kernel.set('records', this.#kernel.get('records') + 1)
+    await this.#options.onFault(fault)
+    this.#kernel.add('records', 1)
   }
 
   #place(at: number, byteLength: number): Place {
@@ -278,49 +269,52 @@ class Reader {
     return { line: kernel.get('line'), byteOffset, byteLength, record: kernel.get('records') + 1 }
   }
 
-  #pass(lines: number): void {
-    this.#kernel.set('line', this.#kernel.get('line') + lines)
-  }
-
-  #countEnd(textEnd: number, end: number): void {
+  /** Lines that the machine has taken, or that were passed over, and what ends the last of them. */
+  #pass(lines: number, lineEnd: LineEnd): void {
     const kernel = this.#kernel
-    if (end - textEnd === 2) kernel.set('crlfEnds', kernel.get('crlfEnds') + 1)
-    else if (end > textEnd && this.#window.bytes[textEnd] === 0x0d) kernel.set('crEnds', kernel.get('crEnds') + 1)
-    else if (end === textEnd) this.#unended = 1
+    this.#isHelped = true
+    kernel.add('line', lines)
+    if (lineEnd === 'crlf') kernel.add('crlfEnds', 1)
+    if (lineEnd === 'cr') kernel.add('crEnds', 1)
+    if (lineEnd === 'none') this.#unended = 1
   }
 
+  /** Hands on a copy, so that the disk and the kernel work at the same time. */
   async #flush(): Promise<void> {
     const written = this.#kernel.get('written')
-    if (written > 0) await this.#options.write(this.#kernel.output.subarray(0, written))
+    if (written === 0) return
+    await this.#writing
+    if (this.#copy.length < written) this.#copy = Buffer.allocUnsafe(written)
+    this.#kernel.output.copy(this.#copy, 0, 0, written)
+    this.#writing = this.#options.write(this.#copy.subarray(0, written))
+    // Whoever waits for it is told; until then nobody is.
+    this.#writing.catch(() => undefined)
     this.#kernel.set('written', 0)
   }
 
   #isSimple(): boolean {
-    return this.#handed === 0 && this.#kernel.get('sawQuotes') === 0
+    return !this.#isHelped && this.#kernel.get('sawSpecials') === 0 && this.#kernel.get('blankLines') === 0
   }
 
   #tally(): Tally {
     const kernel = this.#kernel
-    const [records, crlf, cr] = [kernel.get('records'), kernel.get('crlfEnds'), kernel.get('crEnds')]
+    const [records, blankLines] = [kernel.get('records'), kernel.get('blankLines')]
+    const [crlf, cr] = [kernel.get('crlfEnds'), kernel.get('crEnds')]
     return {
       records,
       rejected: this.#rejected,
-      blankLines: this.#blankLines,
+      blankLines,
       comments: this.#comments,
-      lineEnds: { lf: records + this.#blankLines + this.#comments - crlf - cr - this.#unended, crlf, cr },
+      lineEnds: { lf: records + blankLines + this.#comments - crlf - cr - this.#unended, crlf, cr },
       isSimple: this.#isSimple(),
       longestRecord: kernel.get('longestRecord'),
       longestWritten: kernel.get('longestWritten'),
-      escaped: this.#escaped || kernel.get('escaped') !== 0,
+      escaped: Array.from(kernel.escaped.subarray(0, this.#options.names.length), (flag) => flag === 1),
     }
   }
 }
 
-interface Problem {
-  readonly code: RejectCode
-  readonly column: string | null
-  readonly message: string
-}
+type Problem = Pick<Fault, 'code' | 'column' | 'message'>
 
 const explanations: Readonly<Partial<Record<Break, string>>> = {
   'open-quote': 'a quote is opened and never closed',

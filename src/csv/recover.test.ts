@@ -57,6 +57,42 @@ suite('what is no sound record', () => {
     )
   })
 
+  test('a record of 16 MiB is taken wherever it stands, and one byte more is not', async () => {
+    const most = 16 << 20
+    for (const head of ['', '1,2\n'.repeat(200_000)]) {
+      for (const end of ['\r\n', '']) {
+        const long = (length: number) => `${head}${'x'.repeat(length - 2)},1${end}`
+        assert.deepEqual((await read(long(most))).told, [])
+        assert.deepEqual((await read(long(most + 1))).told, [`${head.length / 4 + 1} long-record null`])
+      }
+    }
+  })
+
+  test('a broken quote costs a long line and no other', async () => {
+    const long = `3,a"b${'x'.repeat(3 << 20)},z`
+    const { rows, told } = await read(`1,2,3\n${long}\n4,short\n5,6,7\n8,9,10\n`, 3)
+    assert.equal(rows, '1,2,3\n5,6,7\n8,9,10\n')
+    assert.deepEqual(told, ['2 quote-error b', '3 missing-cell c'])
+  })
+
+  test('what is escaped is no quote and no delimiter where reading goes on', async () => {
+    const dialect = { ...standardDialect, escape: '\\' }
+    const { rows, told } = await read('1,2\n"x\\"y"z,5\n6\n7\\,8"9,1\n10\n11,12\n', 2, dialect)
+    assert.equal(rows, '1,2\n11,12\n')
+    assert.deepEqual(told, ['2 quote-error a', '3 missing-cell b', '4 quote-error a', '5 missing-cell b'])
+  })
+
+  test('lines behind broken records end as they do', async () => {
+    const text = Array.from({ length: 200_000 }, (_, i) => (i % 10 === 0 ? `"${i}"x,\r` : `${i},"a"\r`)).join('')
+    const { tally } = await read(text)
+    assert.deepEqual(tally.lineEnds, { lf: 0, crlf: 0, cr: 200_000 })
+  })
+
+  test('the cells of a record that is no text are not told', async () => {
+    const { faults } = await read(Buffer.from('1,2\n3,q\xffz\n', 'latin1'))
+    assert.deepEqual([faults[0]?.code, faults[0]?.cells], ['encoding-error', null])
+  })
+
   test('a quote inside a value costs that line and no other', async () => {
     const { rows, told, raws } = await read('1,2\n5" pipe,3\n4,6" pipe\n7,8\n')
     assert.equal(rows, '1,2\n7,8\n')

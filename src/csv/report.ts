@@ -115,7 +115,10 @@ export function lineEndsOf({ headerEnd }: OpenFile, { lineEnds }: Tally): LineEn
 export function tallyWarnings(file: OpenFile, tally: Tally): Warning[] {
   const { records, blankLines } = tally
   const warnings: Warning[] = []
-  if (records === 0) warnings.push({ code: 'no-rows', message: 'the file has a header and no rows' })
+  if (records === 0) {
+    const what = file.sniffed.header.present ? 'a header and no rows' : 'no rows'
+    warnings.push({ code: 'no-rows', message: `the file has ${what}` })
+  }
   if (blankLines > 0) {
     const what = blankLines === 1 ? 'one blank line was' : `${blankLines} blank lines were`
     warnings.push({ code: 'blank-row', message: `${what} skipped` })

@@ -1,6 +1,7 @@
 /**
  * What a cell looks like: the evidence from which a column's type is told. Every cell has exactly one shape. A shape is
- * only what reads and writes back as the same text, so that a type taken from shapes changes no value.
+ * only what reads as one value and writes back as the same text, but for what docs/reader.md says (`True` is `true`), so
+ * that a type taken from shapes changes no value.
  *
  * The kernel tells shapes by the same rules, many bytes at a time; these are the rules.
  */

@@ -232,6 +232,51 @@ suite('a sample that is not the whole file', () => {
     assert.deepEqual([dialect.delimiter, header.cells, sniffText('a;b;c;d').header.cells?.length], [';', undefined, 4])
   })
 
+  test('a value whose end is out of sight is no evidence, whatever is in it', () => {
+    const lines = ['some text, with commas\n', '1,2,3,4,5\n', 'a\tb\tc\n', 'a;b;c;d\n', '{""a"": [1, 2]}\n', 'word\n\n']
+    for (const line of lines) {
+      for (const bytes of [300_000, 2_000_000]) {
+        for (const at of [0, 1, 4, 20]) {
+          const records = Array.from({ length: 30 }, (_, i) => `${i},text ${i},${i * 3},2024-01-${10 + (i % 9)}`)
+          records[at] = `${at},"${line.repeat(bytes / line.length)}",7,2024-01-01`
+          const all = Buffer.from(`id,text,n,day\n${records.join('\n')}\n`)
+          const whole = all.length <= mebibyte
+          const { dialect, columns, header, warnings } = sniff(all.subarray(0, mebibyte), { whole, given: {} })
+          const found = { dialect, columns, line: header.line, cells: header.cells, warnings }
+          const cells = ['id', 'text', 'n', 'day']
+          assert.deepEqual(found, { dialect: standardDialect, columns: 4, line: 1, cells, warnings: [] }, line)
+        }
+      }
+    }
+  })
+
+  test('records of thousands of cells that have several lines are what they are', () => {
+    const cell = (i: number) => (i % 7 === 0 ? `"line one\nline two, ${'z'.repeat(60)}"` : `value ${i}`)
+    const header = Array.from({ length: 4096 }, (_, i) => `c${i}`).join(',')
+    const row = Array.from({ length: 4096 }, (_, i) => cell(i)).join(',')
+    const all = Buffer.from(`${header}\n${`${row}\n`.repeat(20)}`)
+    const { columns, warnings } = sniff(all.subarray(0, mebibyte), { whole: false, given: {} })
+    assert.deepEqual([columns, warnings], [4096, []])
+  })
+
+  test('a quote that nothing closes is broken where the lines behind it are like those above', () => {
+    const sound = Array.from({ length: 60_000 }, (_, i) => `${i},some text ${i},${i * 3}`)
+    for (const at of [0, 1, 5, 3000]) {
+      const lines = sound.with(at, `${at},"open, too,7`)
+      const sample = Buffer.from(`id,text,n\n${lines.join('\n')}\n`).subarray(0, mebibyte)
+      const { dialect, columns, header, warnings } = sniff(sample, { whole: false, given: {} })
+      assert.deepEqual([dialect, columns, header.line, warnings], [standardDialect, 3, 1, []])
+      assert.match(header.evidence, /labels/)
+    }
+  })
+
+  test('a wide header with a broken quote is no preamble', () => {
+    const header = Array.from({ length: 4000 }, (_, i) => (i === 7 ? '5" pipe' : `column ${i}`)).join(',')
+    const row = Array.from({ length: 4000 }, (_, i) => i).join(',')
+    const { preamble, header: found } = sniffText(`${header}\n${`${row}\n`.repeat(9)}`, { quote: '"' })
+    assert.deepEqual([preamble.lines, found.line, found.cells], [0, 1, undefined])
+  })
+
   test('quotes that come late are seen', () => {
     const plain = 'id,text\n' + '1,some words\n'.repeat(30_000)
     for (const [late, expected] of [

@@ -15,7 +15,7 @@ import { nameOf } from './sniff/delimiters.ts'
 import { headerEvidence } from './sniff/header.ts'
 import { bodyOf, startOf } from './sniff/preamble.ts'
 import { lookedCells } from './sniff/quality.ts'
-import { cellsOf, nextLine, type Row, type Span } from './sniff/trial.ts'
+import { cellsOf, isBlank, nextLine, type Row, type Span } from './sniff/trial.ts'
 import { warningsOf } from './sniff/warnings.ts'
 
 export type { Alternative } from './sniff/choose.ts'
@@ -70,20 +70,27 @@ export interface SniffOptions {
   /** Whether the sample is the whole file. If not, it may end anywhere, and a last record without its end is left out. */
   readonly whole: boolean
   readonly given: ReaderOptions
+  /** What the columns that were declared say of the rest, for certain. */
+  readonly found?: ReaderOptions | undefined
 }
 
 /** @param sample UTF-8 text from the beginning of a file, its mark removed. */
-export function sniff(sample: Buffer, { whole, given }: SniffOptions): Sniffed {
+export function sniff(sample: Buffer, { whole, given: asked, found }: SniffOptions): Sniffed {
+  const given = { ...asked, ...found }
   const separator = given.skipLines === undefined ? separatorOf(sample) : undefined
-  const span = spanOf(sample, given.skipLines ?? (separator === undefined ? 0 : 1), whole)
+  const skip = given.skipLines ?? (separator === undefined ? 0 : 1)
+  const span = spanOf(sample, skip, whole, given.skipLines !== undefined)
   const content = sample.length === 0 ? 'empty' : isBlank(sample.subarray(span.from)) ? 'blank' : 'records'
   let choice = choose(sample, span, { ...given, delimiter: given.delimiter ?? separator })
   // What the first line says is believed as long as it parts something.
   if (separator !== undefined && choice.reading.width === 1) choice = choose(sample, span, given)
   const isCut = choice.reading.trial.rows.length === 0 && !whole
   if (isCut) choice = choose(sample, { ...span, last: true }, given)
-  const guesses = { ...dialectOf(choice, given), ...tableOf(choice, { sample, span, given, separator, isCut }) }
-  return { content, ...guesses, warnings: content === 'records' ? warningsOf(guesses, given) : [] }
+  const { reading } = choice
+  const { first, ...table } = tableOf(choice, { sample, span, given, asked, separator, isCut })
+  const guesses = { ...dialectOf(choice, given), ...table }
+  const warnings = content === 'records' ? warningsOf(guesses, asked, { reading, first, whole }) : []
+  return { content, ...guesses, warnings }
 }
 
 function dialectOf({ reading, dialect, confidence, evidence, alternatives }: Choice, given: ReaderOptions) {
@@ -104,27 +111,35 @@ interface Found {
   readonly sample: Buffer
   readonly span: Span
   readonly given: ReaderOptions
+  /** Of what is given: without what was found out by the declared columns. */
+  readonly asked: ReaderOptions
   /** What the first line, being one for Excel, says of the delimiter. */
   readonly separator: string | undefined
   /** Whether the sample ends before the first record does. */
   readonly isCut: boolean
 }
 
-function tableOf(choice: Choice, found: Found): Pick<Sniffed, 'preamble' | 'header'> {
-  const { span, given, separator } = found
+interface Table extends Pick<Sniffed, 'preamble' | 'header'> {
+  /** The index of the row that it begins with. */
+  readonly first: number
+}
+
+function tableOf(choice: Choice, found: Found): Table {
+  const { sample, span, given, asked, separator } = found
   const { trial } = choice.reading
   const isGiven = given.skipLines !== undefined
-  const start = isGiven ? { row: 0, confidence: 1, reason: 'given' } : startOf(choice.reading)
+  const known = asked.skipLines === undefined ? 'the declared columns stand in the line below' : 'given'
+  const start = isGiven ? { row: 0, confidence: 1, reason: known } : startOf(choice.reading)
   const row = trial.rows[start.row]
   const place = { start: row?.start ?? span.from, end: row?.end ?? span.from, line: row?.line ?? span.line }
   const preamble: Preamble = {
-    how: isGiven ? 'given' : start.row > 0 || separator !== undefined ? 'guess' : 'default',
+    how: asked.skipLines !== undefined ? 'given' : isBlank(sample.subarray(0, place.start)) ? 'default' : 'guess',
     confidence: round(start.confidence),
     evidence: separator === undefined ? start.reason : `the first line is for Excel, and names ${nameOf(separator)}`,
     lines: (isGiven ? span.line : place.line) - 1,
     bytes: isGiven ? span.from : place.start,
   }
-  return { preamble, header: { ...headerOf(choice, start.row, found), ...place } }
+  return { preamble, header: { ...headerOf(choice, start.row, found), ...place }, first: start.row }
 }
 
 function headerOf({ reading, dialect }: Choice, start: number, { sample, given, isCut }: Found) {
@@ -167,18 +182,14 @@ function separatorOf(sample: Buffer): string | undefined {
 }
 
 /** What is left of the sample behind the lines that are skipped. */
-function spanOf(sample: Buffer, skip: number, last: boolean): Span {
+function spanOf(sample: Buffer, skip: number, last: boolean, fixed: boolean): Span {
   let from = 0
   let line = 1
   while (line <= skip && from < sample.length) {
     from = nextLine(sample, from, sample.length)
     line++
   }
-  return { from, to: sample.length, line, last }
-}
-
-function isBlank(bytes: Buffer): boolean {
-  return bytes.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d)
+  return { from, to: sample.length, line, last, fixed }
 }
 
 function round(share: number): number {

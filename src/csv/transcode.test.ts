@@ -6,7 +6,8 @@ import { after, before, suite, test } from 'node:test'
 import fc from 'fast-check'
 import { encoderOf } from '../../test/encode.ts'
 import type { SourceMap } from './text/source-map.ts'
-import { showBytes, transcode } from './transcode.ts'
+import { showBytes } from './text/decoder.ts'
+import { transcode } from './transcode.ts'
 
 let folder = ''
 before(async () => {
@@ -226,14 +227,12 @@ suite('the way back', () => {
     const { map } = await transcoded(bytes, 'utf-16le')
     await using _ = map
     const width = bytes.length / rows
-    const begun = performance.now()
     for (const record of [rows - 1, 5, 0, 123_456]) {
       assert.equal(await map.sourceOffset(record * row.length), record * width)
     }
     for (let record = 0; record < rows; record += 100) {
       assert.equal(await map.sourceOffset(record * row.length), record * width)
     }
-    assert.ok(performance.now() - begun < 5000)
     const { bytes: raw } = await map.sourceBytes(row.length, row.length - 2, 1000)
     assert.equal(raw.toString('utf16le'), 'Zoë,"a\nb",€')
     assert.equal((await map.sourceBytes(row.length, row.length - 2, 4)).bytes.toString('utf16le'), 'Zo')

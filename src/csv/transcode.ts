@@ -1,5 +1,4 @@
 /** Text in any encoding → the same text in UTF-8, strictly, with the way back to the bytes it came from. */
-import { createWriteStream } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { decoded } from './text/decoded.ts'
@@ -53,7 +52,9 @@ export async function transcode(
   }
 
   try {
-    await pipeline(text, createWriteStream(target, { highWaterMark: 1 << 20 }), { signal })
+    // Open before anything can end it: a file that is made later would be left behind.
+    await using file = await open(target, 'w')
+    await pipeline(text, file.createWriteStream({ highWaterMark: 1 << 20 }), { signal })
   } catch (error) {
     await rm(target, { force: true })
     throw signal.aborted ? signal.reason : error
@@ -71,12 +72,4 @@ async function markLength(path: string, encoding: string): Promise<number> {
 
 function encode(piece: Piece): Buffer {
   return typeof piece === 'string' ? Buffer.from(piece) : Buffer.alloc(piece.length, undecodableByte)
-}
-
-/** Bytes of a source as people can read them: the text, and what is none as `\xNN`. */
-export function showBytes(bytes: Buffer, encoding: string): string {
-  return decoderOf(encoding)
-    .decode(bytes)
-    .map((piece) => (typeof piece === 'string' ? piece : piece.toString('hex').replaceAll(/../g, String.raw`\x$&`)))
-    .join('')
 }

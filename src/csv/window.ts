@@ -8,7 +8,11 @@ const usualBlock = 512 << 10
 /** Beyond this the rest is moved to the front before more is read, so that what is looked at stays in a core's cache. */
 const turnBytes = 2 << 20
 
+/** Bytes that are judged at first; where no fault is near, ever more. */
+const leastJudged = 1 << 10
+
 export class Window implements AsyncDisposable {
+  /** What the kernel has taken it may have changed: it unescapes cells where they stand. */
   readonly bytes: Buffer
   /** Where the first byte of the buffer stands in the file. */
   offset: number
@@ -53,11 +57,17 @@ export class Window implements AsyncDisposable {
     return at
   }
 
-  /** Says anew, from some place on, how far the bytes are UTF-8. */
+  /** Says anew, from some place on, how far the bytes are UTF-8; in time that grows with how far that is. */
   judge(from: number): void {
-    const rest = this.bytes.subarray(from, this.length)
-    const whole = rest.subarray(0, rest.length - (this.ended ? 0 : cutBytes(rest)))
-    this.soundTo = from + (isUtf8(whole) ? whole.length : firstBad(whole))
+    let at = from
+    for (let step = leastJudged; ; step *= 2) {
+      const piece = this.bytes.subarray(at, Math.min(at + step, this.length))
+      const isLast = at + step >= this.length
+      const whole = piece.subarray(0, piece.length - (isLast && this.ended ? 0 : cutBytes(piece)))
+      this.soundTo = at + (isUtf8(whole) ? whole.length : firstBad(whole))
+      if (isLast || this.soundTo < at + whole.length) return
+      at = this.soundTo
+    }
   }
 
   /** Whether there is something between two places that is not UTF-8. */

@@ -1,29 +1,37 @@
 /** Records that the machine has taken, written as the kernel writes those that it takes. */
-import type { Dialect } from './dialect.ts'
+import type { Place } from './fault.ts'
 import { escapeCell, flatDelimiter } from './flat.ts'
 import type { Output } from './kernel/kernel.ts'
 import { isQuoted, type Machine } from './machine.ts'
 
-export interface Place {
-  readonly line: number
-  readonly byteOffset: number
-  readonly byteLength: number
-  readonly record: number
-}
-
-/** The line of output for the machine's latest record. */
-export function writeRecord(output: Output, machine: Machine, bytes: Buffer, place: Place): string {
+/**
+ * The line of output for the machine's latest record.
+ * @param escaped by column, is set to 1 where a cell is written with escapes.
+ */
+export function writeRecord(
+  output: Output,
+  machine: Machine,
+  bytes: Buffer,
+  place: Place,
+  escaped: Uint8Array,
+): string {
   const cells = machine.cells(bytes)
+  const flat = () =>
+    cells.map((cell, i) => {
+      const written = escapeCell(cell)
+      if (written !== cell) escaped[i] = 1
+      return written
+    })
   switch (output) {
     case 'nothing':
       return ''
     case 'clean':
       return cleanLine(cells, (i) => isQuoted(machine.kinds[i]))
     case 'flat':
-      return `${cells.map(escapeCell).join(flatDelimiter)}\n`
+      return `${flat().join(flatDelimiter)}\n`
     case 'placed': {
       const { line, byteOffset, byteLength, record } = place
-      return `${[line, byteOffset, byteLength, record, ...cells.map(escapeCell)].join(flatDelimiter)}\n`
+      return `${[line, byteOffset, byteLength, record, ...flat()].join(flatDelimiter)}\n`
     }
   }
 }
@@ -39,13 +47,4 @@ export function cleanLine(cells: readonly string[], wasQuoted: (index: number) =
       : cell,
   )
   return `${written.join(',')}\n`
-}
-
-/** Whether the kernel can read a dialect, and write what is asked for. It writes cells in quotes as they stand. */
-export function suitsKernel({ delimiter, quote, escape, comment }: Dialect, output: Output): boolean {
-  const isFlat = output === 'flat' || output === 'placed'
-  // Within quotes the delimiter is text, and in a flat copy some text must be escaped.
-  const writes = output === 'clean' ? quote === null || quote === '"' : !isFlat || escapeCell(delimiter) === delimiter
-  const isByte = delimiter.length === 1 && delimiter <= '\u007f'
-  return writes && isByte && comment === null && (quote === null || escape === quote)
 }

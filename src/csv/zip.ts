@@ -1,7 +1,7 @@
 /** The one file in a zip archive, found by the archive's own directory. */
 import { type Entry, openPromise, type ZipFile } from 'yauzl'
 import { errnoOf } from '../errors.ts'
-import { refused } from './foreign.ts'
+import { refused } from './refused.ts'
 
 /** Where a member's packed bytes stand, and what they must unpack to. */
 export interface Member {

@@ -1,5 +1,6 @@
 /** Every row against the contract, and the counts reconciled. */
 import type { DuckDBListValue, DuckDBValue } from '@duckdb/node-api'
+import type { Reading } from '../csv/read.ts'
 import { AppError } from '../errors.ts'
 import type { InputBalance, Pipeline, RejectPolicy, TaskError } from '../model.ts'
 import type { Database } from './duckdb.ts'
@@ -41,14 +42,13 @@ export async function tellFaults(database: Database, source: InputFile, rejects:
       ? `CASE WHEN ${fault} THEN ${i} END`
       : `CASE WHEN ${type.fault} THEN NULL WHEN ${fault} THEN ${i} END`
   })
-  const cells = reading.file.header.map((_, position) => cellSql(reading, position))
   const rows = database.stream(
-    `SELECT line, byte_offset, byte_length, record, list_filter([${broken.join(', ')}], x -> x IS NOT NULL), [${cells.join(', ')}]
+    `SELECT line, byte_offset, byte_length, record, list_filter([${broken.join(', ')}], x -> x IS NOT NULL), ${cellsSql(reading)}
      FROM ${valuesSql(source)} WHERE NOT (${soundSql(source) ?? 'true'})`,
   )
   const faulty = faultySource(source)
   for await (const [line, byteOffset, byteLength, record, faults, texts] of rows) {
-    const values = items(texts).map(String)
+    const values = cellsOf(texts)
     for (const index of items(faults)) {
       const check = checks[Number(index)]
       if (check === undefined) continue
@@ -72,13 +72,23 @@ export function faultySource({ input, file, name, reading }: InputFile): FaultyS
   return { input, file, name, text: reading.file, columns }
 }
 
-export function items(value: DuckDBValue | undefined): readonly DuckDBValue[] {
+/** The texts of all cells of a record, for `cellsOf`: a U+FEFF at the beginning of a text would be lost on the way. */
+export function cellsSql(reading: Reading): string {
+  return `[${reading.file.header.map((_, position) => `'=' || ${cellSql(reading, position)}`).join(', ')}]`
+}
+
+export function cellsOf(texts: DuckDBValue | undefined): string[] {
+  return items(texts).map((text) => String(text).slice(1))
+}
+
+function items(value: DuckDBValue | undefined): readonly DuckDBValue[] {
   return (value as DuckDBListValue).items
 }
 
 /** A cell's text as messages quote it. */
 export function quoted(text: string): string {
-  return `“${text.length > 60 ? `${text.slice(0, 60)}…` : text}”`
+  // Half a character would be none.
+  return `“${text.length > 60 ? `${text.slice(0, 60).replace(/[\ud800-\udbff]$/, '')}…` : text}”`
 }
 
 /** The error a run ends with when it has more rejects than the pipeline allows. */

@@ -87,7 +87,7 @@ export function patternSql(pattern: string, value: string): string {
 }
 
 /** A value that the pipeline names: a text as the file would write it, a number as YAML does. */
-export function constantSql(field: Field, constant: Scalar): string {
+function constantSql(field: Field, constant: Scalar): string {
   return readingOf(constantField(field, constant)).value(quoteText(String(constant)))
 }
 

@@ -1,6 +1,6 @@
 /** The keys of all inputs, checked over every record: those that are told apart, and those that refer to others. */
 import type { Pipeline } from '../model.ts'
-import { faultySource, items, quoted } from './check.ts'
+import { cellsOf, cellsSql, faultySource, quoted } from './check.ts'
 import type { Database } from './duckdb.ts'
 import type { InputFile } from './inputs.ts'
 import {
@@ -15,7 +15,7 @@ import {
   takeKeysSql,
 } from './keys.ts'
 import type { Rejects } from './rejects.ts'
-import { cellSql, scanSql, soundSql } from './relation.ts'
+import { scanSql, soundSql } from './relation.ts'
 import { createInputViews } from './relations.ts'
 
 /** A file whose cells are checked: how many of its records are not sound by themselves, and how many keys reject. */
@@ -126,10 +126,8 @@ async function tellKeyFaults(
   files: readonly CheckedFile[],
 ): Promise<void> {
   for (const source of files.filter(({ brokenKeys }) => brokenKeys > 0)) {
-    const { reading } = source
-    const cells = reading.file.header.map((_, position) => cellSql(reading, position))
     const rows = database.stream(
-      `SELECT line, byte_offset, byte_length, record, rule, first_place, first_line, [${cells.join(', ')}]
+      `SELECT line, byte_offset, byte_length, record, rule, first_place, first_line, ${cellsSql(source.reading)}
        FROM ${scanSql(source)} JOIN "key faults" ON at_record = record
        WHERE at_file = ${source.file} ORDER BY record, rule`,
     )
@@ -137,7 +135,7 @@ async function tellKeyFaults(
     for await (const [line, byteOffset, byteLength, record, index, firstPlace, firstLine, texts] of rows) {
       const rule = rules[Number(index)]
       if (rule === undefined) throw new RangeError(`there is no key ${String(index)}`)
-      const values = items(texts).map(String)
+      const values = cellsOf(texts)
       const first = typeof firstPlace === 'bigint' ? files.find(({ file }) => file === fileOf(firstPlace)) : undefined
       await rejects.add(faulty, {
         line: Number(line),

@@ -6,7 +6,7 @@ import type { Column } from './columns.ts'
 import { sqlTypeOf } from './types.ts'
 
 /** The shapes that DuckDB reads as the type, each as exactly the value that it says. */
-const read: Readonly<Record<string, readonly Shape[]>> = {
+const nativeShapes: Readonly<Record<string, readonly Shape[]>> = {
   integer: ['integer'],
   number: ['integer', 'decimal'],
   decimal: ['integer', 'decimal'],
@@ -21,7 +21,7 @@ export function nativeType({ layout, evidence }: Reading, { field, position }: C
   const isPlain = format === undefined && decimalChar === undefined && groupChar === undefined && bareNumber !== false
   if (!isPlain || missingValues.length !== 1 || missingValues[0] !== '') return undefined
   const one = evidence[position]
-  const takes = read[type.replace(/[(].*/, '')]
+  const takes = nativeShapes[type.replace(/[(].*/, '')]
   if (one === undefined || takes === undefined) return undefined
   if (countOf(one, takes) !== countOf(one, filledShapes)) return undefined
   const [precision, scale] = type.startsWith('decimal') ? (type.match(/\d+/g) ?? []).map(Number) : []

@@ -1,8 +1,13 @@
-/** The rejects of a run: gathered in DuckDB, where they may spill, and written as one CSV in the order of the files. */
-import { type DuckDBAppender, DuckDBMapValue, MAP, VARCHAR } from '@duckdb/node-api'
-import type { Fault } from '../csv/fault.ts'
-import { RawReader, type RawSource } from '../csv/raw.ts'
-import { type Database, quoteText } from './duckdb.ts'
+/**
+ * The rejects of a run: kept as lines that DuckDB reads, and written as one CSV in the order of the files. Rows for its
+ * appender would be objects outside of JavaScript's heap, of which its garbage collector knows nothing.
+ */
+import { type Fault, rejectColumns } from '../csv/fault.ts'
+import { escapeCell, escapeMark, flatDelimiter, unescapeSql } from '../csv/flat.ts'
+import { type Raw, RawReader, type RawSource } from '../csv/raw.ts'
+import { type Database, quoteName, quoteText } from './duckdb.ts'
+import { type Lines, linesSql } from './lines.ts'
+import { OrderedLines } from './ordered-lines.ts'
 
 /** Where a fault was found, for those who only know the record. */
 export interface FaultySource {
@@ -22,32 +27,33 @@ export interface FirstFault {
   readonly fault: Fault
 }
 
-/** Rows that the appender may hold back; it keeps them in memory that nobody limits. */
-const rowsPerFlush = 10_000
-
-/** The table of all rejects, and the view of it that pipelines see. */
+/** `rejects`, while there are none. */
 export async function createRejectsRelation(database: Database): Promise<void> {
-  await database.run(`CREATE TABLE "all rejects" (
-    position INTEGER, "order" INTEGER, input VARCHAR, file VARCHAR, line BIGINT, byte_offset BIGINT, record BIGINT,
-    "column" VARCHAR, code VARCHAR, message VARCHAR, raw VARCHAR, cells MAP(VARCHAR, VARCHAR))`)
-  await database.run(`CREATE VIEW rejects AS SELECT * EXCLUDE (position, "order") FROM "all rejects"`)
+  await database.run(`CREATE VIEW rejects AS SELECT * FROM (VALUES (
+    NULL::VARCHAR, NULL::VARCHAR, NULL::BIGINT, NULL::BIGINT, NULL::BIGINT, NULL::VARCHAR, NULL::VARCHAR, NULL::VARCHAR,
+    NULL::VARCHAR, NULL::MAP(VARCHAR, VARCHAR))) AS nothing(
+    input, file, line, byte_offset, record, "column", code, message, raw, cells) WHERE false`)
 }
 
 export class Rejects implements AsyncDisposable {
   readonly #database: Database
-  readonly #appender: DuckDBAppender
+  readonly #path: string
+  readonly #lines: OrderedLines
   readonly #raws = new Map<string, RawReader>()
   readonly #first = new Map<string, FirstFault>()
   #count = 0
+  #common: { columns: readonly string[]; known: number; text: string } = { columns: [], known: 0, text: '' }
 
-  private constructor(database: Database, appender: DuckDBAppender) {
+  private constructor(database: Database, path: string, lines: OrderedLines) {
     this.#database = database
-    this.#appender = appender
+    this.#path = path
+    this.#lines = lines
   }
 
-  static async open(database: Database): Promise<Rejects> {
+  /** @param path where they are kept meanwhile; the database may read that file. */
+  static async open(database: Database, path: string): Promise<Rejects> {
     await createRejectsRelation(database)
-    return new Rejects(database, await database.connection.createAppender('all rejects'))
+    return new Rejects(database, path, await OrderedLines.open(path))
   }
 
   /** One for every fault: a record with two has two. */
@@ -61,28 +67,36 @@ export class Rejects implements AsyncDisposable {
   }
 
   async add(source: FaultySource, fault: Fault): Promise<void> {
-    const { byteOffset, raw } = await (await this.#rawReader(source.text)).read(fault)
-    const row = this.#appender
-    row.appendInteger(source.file)
-    row.appendInteger(this.#count)
-    row.appendVarchar(source.input)
-    row.appendVarchar(source.name)
-    for (const number of [fault.line, byteOffset, fault.record]) row.appendBigInt(BigInt(number))
-    if (fault.column === null) row.appendNull()
-    else row.appendVarchar(fault.column)
-    for (const text of [fault.code, fault.message, raw]) row.appendVarchar(text)
-    if (fault.cells === null) row.appendNull()
-    else row.appendMap(cellMap(source.columns, fault.cells), MAP(VARCHAR, VARCHAR))
-    row.endRow()
+    const { text } = source
+    const reader = this.#raws.get(text.path) ?? (await this.#openRaws(text))
+    const raw = await reader.read(fault)
+    await this.#lines.add(source.file, fault.line, this.#fieldsOf(source, fault, raw))
     this.#count++
-    if (this.#count % rowsPerFlush === 0) this.flush()
     this.#keepFirst(source, fault)
   }
 
-  async #rawReader(text: FaultySource['text']): Promise<RawReader> {
-    const open = this.#raws.get(text.path) ?? (await RawReader.open(text))
-    this.#raws.set(text.path, open)
-    return open
+  async #openRaws(text: RawSource): Promise<RawReader> {
+    const reader = await RawReader.open(text)
+    this.#raws.set(text.path, reader)
+    return reader
+  }
+
+  /** The fields behind the line's number. */
+  #fieldsOf(source: FaultySource, fault: Fault, { byteOffset, raw }: Raw): string {
+    const { record, column, code, message, cells } = fault
+    const known = Math.min(source.columns.length, cells?.length ?? 0)
+    const common = this.#commonOf(source, known)
+    const texts = [column === null ? '' : marked([column]), code, escapeCell(message), escapeCell(raw)]
+    return [common, byteOffset, record, ...texts, marked(cells?.slice(0, known) ?? [])].join(flatDelimiter)
+  }
+
+  /** What a fault has in common with those before and after it, nearly always: put together once. */
+  #commonOf({ input, name, columns }: FaultySource, known: number): string {
+    if (this.#common.columns !== columns || this.#common.known !== known) {
+      const text = [escapeCell(input), escapeCell(name), marked(columns.slice(0, known))].join(flatDelimiter)
+      this.#common = { columns, known, text }
+    }
+    return this.#common.text
   }
 
   #keepFirst(source: FaultySource, fault: Fault): void {
@@ -94,26 +108,60 @@ export class Rejects implements AsyncDisposable {
     if (isFirst) this.#first.set(source.input, { source, fault })
   }
 
-  /** Makes what was added visible to SQL. */
-  flush(): void {
-    this.#appender.flushSync()
+  /** All of them are told: from now on SQL sees them. */
+  async finish(): Promise<void> {
+    if (this.#count === 0) return
+    await this.#lines.finish()
+    await this.#database.run(`CREATE OR REPLACE VIEW rejects AS ${viewSql(this.#path, this.#lines.longest)}`)
   }
 
   async write(path: string): Promise<void> {
-    this.flush()
+    await this.finish()
+    // No order has to be asked for: DuckDB keeps that of the lines.
     await this.#database.run(
-      `COPY (SELECT input, line, byte_offset, record, "column", code, message, raw FROM "all rejects"
-       ORDER BY position, line, "order") TO ${quoteText(path)} (FORMAT csv, HEADER true)`,
+      `COPY (SELECT ${rejectColumns.map(quoteName).join(', ')} FROM rejects) TO ${quoteText(path)} (FORMAT csv, HEADER true)`,
     )
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#appender.closeSync()
+    await this.#lines[Symbol.asyncDispose]()
     for (const raw of this.#raws.values()) await raw[Symbol.asyncDispose]()
   }
 }
 
-function cellMap(columns: readonly string[], cells: readonly string[]): DuckDBMapValue {
-  const kept = columns.slice(0, cells.length)
-  return new DuckDBMapValue(kept.map((key, i) => ({ key, value: cells[i] ?? '' })))
+/** What a line holds. An empty field is NULL; `names`, `column` and `cells` hold any number of texts, see `marked`. */
+const fields: Lines['columns'] = [
+  ['line', 'BIGINT'],
+  ['input', 'VARCHAR'],
+  ['file', 'VARCHAR'],
+  ['names', 'VARCHAR'],
+  ['byte_offset', 'BIGINT'],
+  ['record', 'BIGINT'],
+  ['column', 'VARCHAR'],
+  ['code', 'VARCHAR'],
+  ['message', 'VARCHAR'],
+  ['raw', 'VARCHAR'],
+  ['cells', 'VARCHAR'],
+]
+
+/** Begins each of the texts in a field, so that an empty text is not the same as none. No escape is like it. */
+const textMark = `${escapeMark},`
+
+function marked(texts: readonly string[]): string {
+  let field = ''
+  for (const text of texts) field += textMark + escapeCell(text)
+  return field
+}
+
+/** The relation, as `docs/pipelines.md` has it. */
+function viewSql(path: string, longest: number): string {
+  const scan = linesSql({ path, delimiter: flatDelimiter, lineEnd: '\n', skip: 0, longest, columns: fields })
+  const plain = (text: string) =>
+    `CASE WHEN contains(${text}, ${quoteText(escapeMark)}) THEN ${unescapeSql(text)} ELSE ${text} END`
+  const list = (field: string) =>
+    `list_transform(string_split(${field}, ${quoteText(textMark)})[2:], x -> ${plain('x')})`
+  return `SELECT
+    ${plain('input')} AS input, ${plain('file')} AS file, line, byte_offset, record, ${list('"column"')}[1] AS "column",
+    code, ${plain('message')} AS message, coalesce(${plain('raw')}, '') AS raw, map(${list('names')}, ${list('cells')}) AS cells
+    FROM ${scan}`
 }

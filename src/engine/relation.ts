@@ -4,6 +4,7 @@ import type { Reading } from '../csv/read.ts'
 import type { Column } from './columns.ts'
 import { type Check, checksOf } from './constraints.ts'
 import { quoteName, quoteText } from './duckdb.ts'
+import { linesSql } from './lines.ts'
 import { nativeType } from './native.ts'
 import { sqlTypeOf, valueSql } from './types.ts'
 
@@ -18,40 +19,26 @@ export interface Source {
 }
 
 /**
- * The file as columns c0, c1, … The settings are those under which DuckDB's reader decides nothing by itself. Columns of
- * which the reader has seen that DuckDB reads every cell as it is meant are read as their type at once, the others as
- * text. An empty cell is NULL in both.
+ * The file as columns c0, c1, … Those of which the reader has seen that DuckDB reads every cell as it is meant are read as
+ * their type at once, the others as text. An empty cell is NULL in both.
  */
 export function scanSql({ reading, columns }: Source): string {
-  const { layout, path, file, delimiter, lineEnd, skip, longest } = reading
   const types = new Map(columns.map((column) => [column.position, nativeType(reading, column)]))
-  const cells = file.header.map((_, i): [string, string] => [`c${i}`, types.get(i) ?? 'VARCHAR'])
-  const places = layout === 'placed' ? flatColumns.map((name): [string, string] => [name, 'BIGINT']) : []
-  const options = {
-    delim: quoteText(delimiter),
-    quote: "''",
-    escape: "''",
-    comment: "''",
-    new_line: lineEnd === '\n' ? "'\\n'" : "'\\r\\n'",
-    header: 'false',
-    skip: String(skip),
-    auto_detect: 'false',
-    null_padding: 'false',
-    nullstr: "''",
-    // DuckDB's default or more: its buffers grow with it, and below it they would be small.
-    max_line_size: String(Math.max(longest, 2_000_000)),
-    hive_partitioning: 'false',
-    columns: `{${[...places, ...cells].map(([name, type]) => `'${name}': '${type}'`).join(', ')}}`,
-  }
-  const list = Object.entries(options).map(([name, value]) => `${name} = ${value}`)
-  return `read_csv(${quoteText(path)}, ${list.join(', ')})`
+  const cells = reading.file.header.map((_, i) => [`c${i}`, types.get(i) ?? 'VARCHAR'] as const)
+  const places = reading.layout === 'placed' ? flatColumns.map((name) => [name, 'BIGINT'] as const) : []
+  return linesSql({ ...reading, columns: [...places, ...cells] })
 }
 
 /** The text of a column's cell, where it is read as text. */
 export function cellSql(reading: Reading, position: number): string {
   // Not by `force_not_null`: DuckDB applies it to other columns when a query does not take them all.
-  const text = `coalesce(c${position}, '')`
-  return reading.escaped ? unescapeSql(text) : text
+  return `coalesce(${textSql(reading, position)}, '')`
+}
+
+/** The same, but NULL for an empty cell. */
+function textSql(reading: Reading, position: number): string {
+  const text = `c${position}`
+  return reading.escaped[position] === true ? unescapeSql(text) : text
 }
 
 /**
@@ -63,10 +50,21 @@ export function valuesSql(source: Source): string {
   const values = columns.flatMap((column) => {
     const { field, position } = column
     if (position === null) return []
-    const isNative = nativeType(reading, column) !== undefined
-    return [`${isNative ? `c${position}` : valueSql(field, cellSql(reading, position))} AS v${position}`]
+    return [
+      `${isAsRead(reading, column) ? textSql(reading, position) : valueSql(field, cellSql(reading, position))} AS v${position}`,
+    ]
   })
   return `(SELECT ${['*', ...values].join(', ')} FROM ${scanSql(source)})`
+}
+
+/**
+ * Whether what DuckDB reads is the value. That is so of text, too, that is missing where there is nothing: asking each
+ * cell whether it is empty would take DuckDB minutes to plan for thousands of columns.
+ */
+function isAsRead(reading: Reading, column: Column): boolean {
+  const { type, missingValues } = column.field
+  const isText = type === 'string' && missingValues.length === 1 && missingValues[0] === ''
+  return isText || nativeType(reading, column) !== undefined
 }
 
 /** A column's typed value: NULL where the file does not have it. */
@@ -74,9 +72,9 @@ export function columnSql({ field, position }: Column): string {
   return position === null ? `NULL::${sqlTypeOf(field.type)}` : `v${position}`
 }
 
-/** The typed columns, under their names, of all records for which `where` holds. */
-export function typedSql(source: Source, where?: string): string {
-  const values = source.columns.map((column) => `${columnSql(column)} AS ${quoteName(column.field.name)}`)
+/** The typed columns, all or some, under their names, of all records for which `where` holds. */
+export function typedSql(source: Source, where?: string, columns: readonly Column[] = source.columns): string {
+  const values = columns.map((column) => `${columnSql(column)} AS ${quoteName(column.field.name)}`)
   return `SELECT ${values.join(', ')} FROM ${valuesSql(source)}${where === undefined ? '' : ` WHERE ${where}`}`
 }
 

@@ -285,6 +285,19 @@ test('very many rejects are told one by one, in bounded memory', async () => {
   )
 })
 
+test('a record of nothing but line ends, as long as one may be, fits into the memory that a task has', async () => {
+  const value = '\n'.repeat((16 << 20) - 10)
+  const { report, files } = await mill(
+    {
+      inputs: { file: declare({ a: 'string', n: 'integer' }) },
+      outputs: { rows: output('SELECT strlen(a), n FROM file') },
+    },
+    { 'f.csv': `a,n\n"${value}",1\nx,2\n` },
+  )
+  assert.equal(report.error, null)
+  assert.equal(files['rows'], `strlen(a),n\n${value.length},1\n1,2\n`)
+})
+
 test('files with the same headers are united, whatever is wrong with these', async () => {
   const { files } = await mill(
     { outputs: { rows: output('FROM file ORDER BY 1') } },

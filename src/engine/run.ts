@@ -26,6 +26,8 @@ import { checkRules } from './rules.ts'
 
 const rejectsFile = 'out/rejects.csv'
 const planFile = 'out/plan.json'
+/** Where rejects are kept until all are told. */
+const rejectsScratch = 'rejects.flat'
 
 interface Run {
   readonly folder: string
@@ -47,12 +49,15 @@ export async function runJob(folder: string, options: RunOptions): Promise<Repor
     memory: job.memory,
     threads: job.threads,
     spill: join(folder, 'spill'),
-    readable: job.inputs.flatMap(({ path }, file) => [path, ...pathsOf(folder, file)]),
+    readable: [
+      join(folder, rejectsScratch),
+      ...job.inputs.flatMap(({ path }, file) => [path, ...pathsOf(folder, file)]),
+    ],
     writable: join(folder, 'out'),
     plan: join(folder, planFile),
     signal: options.signal,
   })
-  await using rejects = await Rejects.open(database)
+  await using rejects = await Rejects.open(database, join(folder, rejectsScratch))
   // Of an input that is a view already, DuckDB would not say it.
   const asksForColumns = Object.values(job.pipeline.outputs).some(({ sql }) =>
     database.tablesIn(sql).includes('columns'),
@@ -119,7 +124,7 @@ async function takeCare(run: Run, inputs: Inputs, unchecked: readonly InputFile[
     },
     checked,
   )
-  rejects.flush()
+  await rejects.finish()
   const balanceOf = (file: CheckedFile) => balance(file, file.faulty + file.brokenKeys)
   const balances = sum(files.map((file) => [file, balanceOf(file)]))
   const error = verdictOf(job.pipeline, balances, rejects)

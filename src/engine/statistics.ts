@@ -1,5 +1,6 @@
 /** What the values of a file's columns are like: counted, but where a name says that it is approximate. */
-import type { Database } from './duckdb.ts'
+import type { Column } from './columns.ts'
+import { type Database, quoteText } from './duckdb.ts'
 import { type Source, typedSql } from './relation.ts'
 import { sqlTypeOf } from './types.ts'
 
@@ -32,6 +33,9 @@ export interface Bin {
 /** Where the values are while they are measured. No input can have this name. */
 const measured = '"measured values"'
 
+/** Columns that are measured at a time: each takes memory, however few rows there are. */
+const columnsAtOnce = 128
+
 const shownValues = 5
 const bins = 10
 
@@ -59,10 +63,25 @@ export async function statisticsOf(
   source: Source,
   where: string | undefined,
 ): Promise<readonly Statistics[]> {
-  const kinds = source.columns.map(({ field }) => kindOf(sqlTypeOf(field.type)))
+  const all: Statistics[] = []
+  for (let from = 0; from < source.columns.length; from += columnsAtOnce) {
+    all.push(...(await measure(database, source, where, source.columns.slice(from, from + columnsAtOnce))))
+  }
+  return all
+}
+
+async function measure(
+  database: Database,
+  source: Source,
+  where: string | undefined,
+  columns: readonly Column[],
+): Promise<Statistics[]> {
+  const kinds = columns.map(({ field }) => kindOf(sqlTypeOf(field.type)))
   const names = kinds.map((_, i) => `s${i}`)
   // Read once, looked at several times; where it is more than the memory holds, it spills.
-  await database.run(`CREATE TABLE ${measured} AS SELECT * FROM (${typedSql(source, where)}) AS t(${names.join(', ')})`)
+  await database.run(
+    `CREATE TABLE ${measured} AS SELECT * FROM (${typedSql(source, where, columns)}) AS t(${names.join(', ')})`,
+  )
   const overviews = await ask<Overview>(
     database,
     kinds.map((kind, i) => overviewSql(`s${i}`, kind)),
@@ -112,10 +131,12 @@ function overviewSql(column: string, kind: Kind): string {
   return `{${list.join(', ')}}`
 }
 
-function binsSql(column: string, kind: Kind | undefined, { low, high }: Overview): string {
-  if (kind === undefined || kind === 'other' || typeof low !== 'number' || typeof high !== 'number' || low >= high)
-    return 'any_value(NULL)'
-  return `map_entries(histogram(${numberSql(column, kind)}, [${boundsOf(low, high).join(', ')}]::DOUBLE[]))`
+function binsSql(column: string, kind: Kind | undefined, overview: Overview): string {
+  const bounds = boundsOf(overview)
+  if (kind === undefined || kind === 'other' || bounds === undefined) return 'any_value(NULL)'
+  // As texts: by way of a decimal, the last bit of a double is lost.
+  const list = bounds.map((bound) => quoteText(String(bound)))
+  return `map_entries(histogram(${numberSql(column, kind)}, [${list.join(', ')}]::DOUBLE[]))`
 }
 
 function numberSql(value: string, kind: Kind): string {
@@ -127,9 +148,17 @@ function isRepeated({ count, distinct }: Overview): boolean {
   return count > 0 && (distinct <= shownValues || distinct < count * 0.9)
 }
 
-/** The upper bounds of the bins; the last is the greatest value, exactly. */
-function boundsOf(low: number, high: number): number[] {
-  return Array.from({ length: bins }, (_, i) => (i === bins - 1 ? high : low + ((high - low) * (i + 1)) / bins))
+/**
+ * The upper bounds of the bins; the last is the greatest value, exactly. Undefined where there is no width to divide, or
+ * none that numbers of 64 bits could tell apart.
+ */
+function boundsOf({ low, high }: Overview): number[] | undefined {
+  if (typeof low !== 'number' || typeof high !== 'number') return undefined
+  const bounds = Array.from({ length: bins }, (_, i) => {
+    const share = (i + 1) / bins
+    return i === bins - 1 ? high : low * (1 - share) + high * share
+  })
+  return bounds.every((bound, i) => Number.isFinite(bound) && bound > (bounds[i - 1] ?? low)) ? bounds : undefined
 }
 
 async function countMost(database: Database, column: string): Promise<Frequent[]> {
@@ -140,12 +169,12 @@ async function countMost(database: Database, column: string): Promise<Frequent[]
   return rows.map(([value, count]) => ({ value: String(value), count: Number(count) }))
 }
 
-function histogramOf(found: Counted | null, { low, high }: Overview, kind: Kind | undefined): Bin[] | null {
-  if (found === null || typeof low !== 'number' || typeof high !== 'number' || kind === undefined) return null
+function histogramOf(found: Counted | null, overview: Overview, kind: Kind | undefined): Bin[] | null {
+  const bounds = boundsOf(overview)
+  if (found === null || bounds === undefined || kind === undefined) return null
   const counts = new Map(found.map(({ key, value }) => [key, value]))
-  const bounds = boundsOf(low, high)
   return bounds.map((to, i) => ({
-    from: shownBound(bounds[i - 1] ?? low, kind),
+    from: shownBound(bounds[i - 1] ?? overview.low ?? 0, kind),
     to: shownBound(to, kind),
     count: counts.get(to) ?? 0,
   }))

@@ -132,6 +132,28 @@ test('the statistics of a column are those of its accepted values', async () => 
   assert.deepEqual(s, ['s', '100', '0', 'true', '1', 'fizz', '', 'fizz', '34', '', '2'])
 })
 
+test('a histogram counts every value once, or is none', async () => {
+  const sql = 'SELECT name, list_sum([b.count for b in histogram]) AS binned FROM columns ORDER BY position'
+  const inputs = inputsOf('file: { columns: { wide: number, near: integer, even: number } }')
+  const rows = ['-1.7e308,100000000000000000,0.1', '1.7e308,100000000000000016,0.3', '0,100000000000000001,0.2']
+  const { files } = await mill(
+    { inputs, outputs: { stats: output(sql) } },
+    { 'f.csv': `wide,near,even\n${rows.join('\n')}\n` },
+  )
+  assert.equal(files['stats'], 'name,binned\nwide,3\nnear,\neven,3\n')
+})
+
+test('so are those of more columns than are measured at a time, with whatever is in their cells', async () => {
+  const width = 200
+  const row = (cell: (i: number) => string) => `${Array.from({ length: width }, (_, i) => cell(i)).join(',')}\n`
+  const text = row((i) => `c${i}`) + row((i) => `"${i}\n"`) + row((i) => `"${i}\n"`) + row(() => '')
+  const sql = `SELECT count(*) AS n, count(*) FILTER (WHERE min = (position - 1)::VARCHAR || chr(10) AND nulls = 1
+    AND most_frequent[1].count = 2) AS right FROM columns`
+  const { files } = await mill({ outputs: { stats: output(sql), rows: all.rows } }, { 'f.csv': text })
+  assert.equal(files['stats'], `n,right\n${width},${width}\n`)
+  assert.equal(files['rows'], text)
+})
+
 test('how a file is written can be said in the pipeline, and for one run', async () => {
   const text = Buffer.from("n;v\n1;'a;é'\n", 'latin1')
   const inputs = inputsOf(

@@ -361,15 +361,14 @@ test('a broken constraint is found by queries that never look at the column, and
   assert.equal(kept.files['n'], 'n\n2\n')
 })
 
-test('a pattern takes time in proportion to the text, whatever it is', async () => {
+// With a backtracking matcher this would not end.
+test('a pattern takes time in proportion to the text, whatever it is', { timeout: 60_000 }, async () => {
   const text = `s\n${'a'.repeat(1_000_000)}!\n`
-  const started = performance.now()
   const result = await mill(
     { inputs: inputsOf(`file: { columns: { s: { pattern: "(a+)+" } } }`), outputs: { rows: output('FROM file') } },
     { 'f.csv': text },
   )
   assert.match((await faults(result))[0] ?? '', /^2 s constraint-error: “a{60}…” does not match the pattern \(a\+\)\+$/)
-  assert.ok(performance.now() - started < 5000)
 })
 
 test('a long list of values costs little', async () => {

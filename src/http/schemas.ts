@@ -85,7 +85,7 @@ export function showUpload({ id, name, state, bytes, sha256: digest, createdAt, 
 
 const texts: z.ZodType<readonly string[]> = z.array(z.string())
 
-export const paramSchema = z.union([z.string(), z.number(), z.boolean(), texts])
+const paramSchema = z.union([z.string(), z.number(), z.boolean(), texts])
 
 export const submitSchema = z
   .strictObject({

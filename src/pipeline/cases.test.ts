@@ -17,11 +17,14 @@ const echo = await loadPipeline('echo', join(folder, 'echo.yaml'))
 /** An engine that hands back what it was given. */
 async function run({ inputs, now }: CaseJob): Promise<CaseRun> {
   const [{ name, path } = { name: '', path: '' }] = inputs
-  const rejects = now === 5 ? 'input,line,column,code,message\nfile,3,,extra-cell,x\nfile,4,"a,b",type-error,x\n' : null
+  const some = [
+    { line: 3, column: null, code: 'extra-cell' },
+    { line: 4, column: 'a,b', code: 'type-error' },
+  ]
   const balances = { file: { records: 2, accepted: 2, rejected: 0, blankLines: 0 } }
   return {
     outputs: { out: await readFile(path, 'utf8'), name: JSON.stringify({ name }) },
-    rejects,
+    rejects: now === 5 ? some : [],
     error: null,
     balances,
   }

@@ -4,7 +4,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
-import { Readable } from 'node:stream'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { AppError } from '../errors.ts'
@@ -12,7 +11,6 @@ import { type InputBalance, type Params, rejectCodes, type TaskError } from '../
 import { type LoadedPipeline, readText, shown } from './load.ts'
 import { assignInputs } from './match.ts'
 import { checkParams } from './params.ts'
-import { type RejectLine, readRejects } from './rejects.ts'
 import { instead, keyed, readYaml } from './yaml.ts'
 
 const source = z.union([z.string(), keyed('a file', { file: z.string() })], {
@@ -75,11 +73,16 @@ export interface CaseJob {
   readonly now: number
 }
 
+interface CaseReject {
+  readonly line: number
+  readonly column: string | null
+  readonly code: string
+}
+
 export interface CaseRun {
   /** The text of every output that came out. */
   readonly outputs: Readonly<Record<string, string>>
-  /** CSV, when there were any. */
-  readonly rejects: string | null
+  readonly rejects: readonly CaseReject[]
   readonly error: TaskError | null
   readonly balances: Readonly<Record<string, InputBalance>>
 }
@@ -119,7 +122,7 @@ export async function runCases(
   for (const one of cases) {
     const folder = await mkdtemp(join(tmpdir(), 'rowmill-case-'))
     try {
-      results.push({ name: one.name, differences: await compare(one.expect, await runCase(loaded, one, folder, run)) })
+      results.push({ name: one.name, differences: compare(one.expect, await runCase(loaded, one, folder, run)) })
     } finally {
       await rm(folder, { recursive: true, force: true })
     }
@@ -149,17 +152,16 @@ async function runCase(
   } catch (error) {
     if (!(error instanceof AppError) || error.code === 'internal') throw error
     const { code, message } = error
-    return { outputs: {}, rejects: null, error: { code, message }, balances: {} }
+    return { outputs: {}, rejects: [], error: { code, message }, balances: {} }
   }
 }
 
-async function compare(expected: Case['expect'], { outputs, rejects, error, balances }: CaseRun): Promise<string[]> {
+function compare(expected: Case['expect'], { outputs, rejects, error, balances }: CaseRun): string[] {
   if (error?.code !== expected.error) {
     if (error === null) return [`expected the error ${expected.error}, but it succeeded`]
     return [`expected ${expected.error ?? 'success'}, but it failed: ${error.code}: ${error.message}`]
   }
-  const found = (rejects === null ? [] : await readRejects(Readable.from([rejects]))).map(rejectText)
-  const differences = diff('rejects', expected.rejects.map(rejectText), found)
+  const differences = diff('rejects', expected.rejects.map(rejectText), rejects.map(rejectText))
   for (const [name, want] of Object.entries(expected.outputs ?? {})) {
     const got = Object.hasOwn(outputs, name) ? outputs[name] : undefined
     if (got === undefined) differences.push(`there is no output ${name}; there are: ${Object.keys(outputs).join(', ')}`)
@@ -190,7 +192,7 @@ function objects(ndjson: string): unknown[] {
     .map((line): unknown => JSON.parse(line))
 }
 
-function rejectText({ line, column, code }: Pick<RejectLine, 'line' | 'column' | 'code'>): string {
+function rejectText({ line, column, code }: CaseReject): string {
   return `line ${line}: ${code}${column === null ? '' : ` in ${column}`}`
 }
 

@@ -9,7 +9,7 @@ const foreignTypes = ['object', 'array', 'list', 'year', 'yearmonth', 'duration'
 const wantedType = instead(`${oneOf(columnTypes)} or "decimal(18,2)", in quotes and with at most 38 digits`)
 
 /** `any`, Table Schema's word for a column of which nothing is said, is text. */
-export const columnType = z
+const columnType = z
   .custom<ColumnType | 'any'>((text) => text === 'any' || (typeof text === 'string' && isColumnType(text)), {
     error: (issue) =>
       foreignTypes.includes(String(issue.input))

@@ -2,7 +2,7 @@
 import type { ColumnType } from '../model.ts'
 import { nearest } from '../nearest.ts'
 
-export const stringFormats = ['email', 'uri', 'uuid'] as const
+const stringFormats = ['email', 'uri', 'uuid'] as const
 
 /** The parts of a time that a directive gives. */
 const directives: Readonly<Record<string, string>> = {

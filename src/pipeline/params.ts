@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts'
 import type { Param, ParamSpec, Params, Pipeline } from '../model.ts'
 import { nearest } from '../nearest.ts'
-import { checkReaderParam, readerParams, readerParamType } from './reader.ts'
+import { checkReaderParam, readerParams, readerParamType, refuseConflicts } from './reader.ts'
 import { checkParam } from './schema.ts'
 
 /**
@@ -37,7 +37,10 @@ export function checkParams(pipeline: Pipeline, given: Readonly<Record<string, u
     if (problem === undefined) params[param] = value
     else problems.push({ param, message: `Param ${param} ${problem}.` })
   }
-  if (problems.length === 0) return params
+  if (problems.length === 0) {
+    refuseConflicts(pipeline, params)
+    return params
+  }
   throw new AppError('unprocessable', problems.map(({ message }) => message).join('\n'), { details: { problems } })
 }
 

@@ -30,17 +30,25 @@ export async function runLocally(engine: Engine, { signal, onProgress, ...job }:
   try {
     const inputs = await linkInputs(folder, job.inputs)
     await writeFile(join(folder, jobFile), JSON.stringify({ ...job, inputs } satisfies Job))
-    const report = await engine.run(folder, { signal, onProgress })
-    const after = await Promise.all(job.inputs.map(({ path }) => fingerprint(path)))
-    const changed = job.inputs.find((_, i) => before[i] !== after[i])
-    if (changed !== undefined) {
-      throw new AppError('conflict', `${changed.path} was written to while it was being read. Run it again.`)
-    }
+    // What was written to meanwhile may end in any error.
+    const report = await engine.run(folder, { signal, onProgress }).catch(async (error: unknown) => {
+      if (!signal.aborted) await refuseChanged(job.inputs, before)
+      throw error
+    })
+    await refuseChanged(job.inputs, before)
     return { folder, report, [Symbol.asyncDispose]: remove }
   } catch (error) {
     await remove()
     throw error
   }
+}
+
+/** @throws {AppError} conflict, when a file is not as it was. */
+async function refuseChanged(inputs: LocalJob['inputs'], before: readonly string[]): Promise<void> {
+  const after = await Promise.all(inputs.map(({ path }) => fingerprint(path)))
+  const changed = inputs.find((_, i) => before[i] !== after[i])
+  if (changed === undefined) return
+  throw new AppError('conflict', `${changed.path} was written to while it was being read. Run it again.`)
 }
 
 /** Under names of our own: DuckDB takes some characters in a path for a pattern. */
@@ -69,6 +77,8 @@ export async function fingerprint(path: string): Promise<string> {
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') throw new AppError('not_found', `${path} does not exist.`, { cause: error })
     if (errnoOf(error) === 'EACCES') throw new AppError('unprocessable', `${path} may not be read.`, { cause: error })
+    if (errnoOf(error) === 'ELOOP')
+      throw new AppError('unprocessable', `${path} is a link that leads nowhere.`, { cause: error })
     throw error
   }
 }

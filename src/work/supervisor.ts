@@ -25,17 +25,18 @@ export class Supervisor implements Engine {
   /** Started before it is needed: starting takes as long as a small task. */
   #warm: Child | undefined
 
-  constructor(options: SupervisorOptions) {
+  /** @param first a child that has been started already. */
+  constructor(options: SupervisorOptions, first: Child = startChild()) {
     this.#options = options
-    this.#warm = this.#start()
+    this.#warm = this.#keep(first)
   }
 
   async run(folder: string, options: RunOptions): Promise<Report> {
     options.signal.throwIfAborted()
-    const child = this.#warm?.alive === true ? this.#warm : this.#start()
+    const child = this.#warm?.alive === true ? this.#warm : this.#keep(startChild())
     this.#warm = undefined
     try {
-      const report = await child.run(folder, options)
+      const report = await child.run(folder, options, this.#options)
       // Memory that a child has once used is not always given back: a big one is not kept.
       const isBig = (await residentBytes(child.pid)) >= this.#options.memory / 2
       if (this.#warm === undefined && !isBig) this.#warm = child
@@ -46,8 +47,7 @@ export class Supervisor implements Engine {
     }
   }
 
-  #start(): Child {
-    const child = new Child(this.#options)
+  #keep(child: Child): Child {
     this.#children.add(child)
     void child.ended.then(() => this.#children.delete(child))
     return child
@@ -58,15 +58,18 @@ export class Supervisor implements Engine {
   }
 }
 
+/** Before settings are known, even: whoever only wants one run does not wait for it then. */
+export function startChild(): Child {
+  return new Child()
+}
+
 class Child {
   readonly ended: Promise<void>
-  readonly #options: SupervisorOptions
   readonly #process: ChildProcess
   /** The last it wrote to stderr, for the log. */
   #lastWords = ''
 
-  constructor(options: SupervisorOptions) {
-    this.#options = options
+  constructor() {
     const cache = getCompileCacheDir()
     const script = fileURLToPath(new URL('child.ts', import.meta.url))
     // JavaScript in it only passes records through: a small heap, so that the memory is the engine's.
@@ -99,8 +102,11 @@ class Child {
    * @throws {AppError} crashed, when the child dies or has to be ended; timeout; what the run itself came to; or the
    * reason that the signal was aborted with.
    */
-  async run(folder: string, { signal, onProgress }: RunOptions): Promise<Report> {
-    const { memory, timeoutMs, log } = this.#options
+  async run(
+    folder: string,
+    { signal, onProgress }: RunOptions,
+    { memory, timeoutMs, log }: SupervisorOptions,
+  ): Promise<Report> {
     const stop = new AbortController()
     const deadline = setTimeout(() => stop.abort(tooSlow(timeoutMs)), timeoutMs)
     const watch = setInterval(() => {
@@ -178,6 +184,7 @@ export function limitsOf({
 export function openSupervisor(
   { TASK_MEMORY: memory, TASK_TIMEOUT: timeoutMs }: Pick<Config, 'TASK_MEMORY' | 'TASK_TIMEOUT'>,
   log: Log,
+  first?: Child,
 ): Supervisor {
-  return new Supervisor({ memory, timeoutMs, log })
+  return new Supervisor({ memory, timeoutMs, log }, first)
 }

@@ -18,6 +18,7 @@ async function file(name: string, content: string | Uint8Array): Promise<string>
 }
 
 const columns = { id: 'string', note: 'string', n: 'integer' }
+const letters = { a: 'string', b: 'string', c: 'string' }
 const rejected = 'SELECT line::INT, error_type::VARCHAR FROM reject_errors ORDER BY line, column_idx'
 
 test('rejects depend on what is asked', async (t) => {
@@ -48,6 +49,31 @@ test('rejects depend on what is asked', async (t) => {
       assert.deepEqual(milled.report.inputs['file'], { records: 5, accepted: 2, rejected: 3, blankLines: 0 })
       assert.deepEqual(places(milled), ['4 missing-cell', '5 extra-cell', '6 type-error'])
       if (sql.includes('count')) assert.deepEqual(milled.rows, [['2']])
+    }
+  })
+})
+
+test('`force_not_null` is applied to other columns than those it names', async (t) => {
+  const content = 'a,b,c\n1,,\n'
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => `${name} IS NULL AS ${name}`)
+
+  await t.test('DuckDB', async () => {
+    const path = await file('empty.csv', content)
+    const asked = (name: string, sql: string) =>
+      duckdb(`SELECT ${sql} FROM ${readCsv(path, letters, { force_not_null: `['${name}']` })}`)
+    assert.deepEqual(await asked('a', `${a}, ${b}, ${c}`), [[false, true, true]])
+    assert.deepEqual(await asked('a', `${b}`), [[false]])
+    assert.deepEqual(await asked('c', `${a}, ${b}, ${c}`), [[false, true, false]])
+    assert.deepEqual(await asked('c', `${b}, ${c}`), [[true, true]])
+  })
+
+  await t.test('Rowmill', async () => {
+    for (const some of [[a, b, c], [b], [c], [b, c]]) {
+      const { rows } = await mill(['empty.csv', content], {
+        columns: letters,
+        sql: `SELECT ${some.join(', ')} FROM file`,
+      })
+      assert.deepEqual(rows, [some.map((one) => String(one !== a))])
     }
   })
 })

@@ -85,7 +85,8 @@ const cases: readonly Case[] = [
     what: 'an empty file',
     file: 'empty.csv',
     body: '',
-    message: 'empty.csv cannot be read: it is empty: not even a header line.',
+    message:
+      'empty.csv cannot be read: it is empty: not even a header line. Send it again, with its header and its rows.',
     rejects: [],
     balance: null,
   },

@@ -1,14 +1,25 @@
 /** `rowmill clean`, as a user runs it. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
 import { after, before, suite, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import type { CleanReport } from '../../src/csv/report.ts'
-import { type Folder, mainCommand, temporaryFolder } from '../harness.ts'
+import { type Folder, mainCommand, temporaryFolder, until } from '../harness.ts'
+
+/** Runs a command with a disk of 1 MB at a folder: a mount that only it sees and that goes when it goes. */
+function withDisk(path: string, command: readonly string[]): string[] {
+  const script = 'mount -t tmpfs -o size=1000000 none "$0" && exec "$@"'
+  const rights = process.getuid?.() === 0 ? [] : ['--map-root-user']
+  return ['unshare', ...rights, '--mount', 'sh', '-c', script, path, ...command]
+}
+
+const [unshare = '', ...mount] = withDisk('/mnt', ['true'])
+const canMount = spawnSync(unshare, mount).status === 0
+const needsDisk = canMount || process.env['CI'] === 'true' ? false : 'a small disk cannot be mounted here'
 
 suite('rowmill clean', () => {
   let folder: Folder
@@ -18,10 +29,12 @@ suite('rowmill clean', () => {
   after(() => folder[Symbol.asyncDispose]())
 
   /** Runs it in the folder, with something on standard input. */
-  const clean = async (args: readonly string[], input: Buffer | string = '') => {
-    const [program = '', ...command] = mainCommand
-    const child = spawn(program, [...command, 'clean', ...args], { cwd: folder.path })
-    child.stdin.end(input)
+  const clean = (args: readonly string[], input: Buffer | string = '') => run([...mainCommand, 'clean', ...args], input)
+
+  const run = async ([program = '', ...args]: readonly string[], input: Buffer | string = '', env = process.env) => {
+    const child = spawn(program, args, { cwd: folder.path, env })
+    // It may have ended before it has read all.
+    child.stdin.on('error', () => {}).end(input)
     const [stdout, stderr] = await Promise.all([buffer(child.stdout), buffer(child.stderr), once(child, 'close')])
     return { code: child.exitCode, stdout: stdout.toString(), stderr: stderr.toString() }
   }
@@ -80,7 +93,6 @@ suite('rowmill clean', () => {
       ['cut.csv.gz', gzipSync('a,b\n1,2\n'.repeat(1000)).subarray(0, -12), /ends in the middle/],
       ['header.csv', '"a,b\n1,2\n', /header/],
       ['zeros.gz', zeros, /binary file|no text/],
-      ['none.csv', 'a,b\n"1"x,1\n"2"y,2\n"3"z,3\n', /not one of 3 records is sound/],
       ['pdf.csv', '%PDF-1.7\n', /PDF/],
     ]
     for (const [name, content, why] of cases) {
@@ -93,6 +105,50 @@ suite('rowmill clean', () => {
       assert.equal(existsSync(folder.at('new.csv')) || existsSync(folder.at('new.json')), false, name)
       await clean([name, '-o', 'old.csv'])
       assert.equal(await read('old.csv'), 'as it was', name)
+    }
+  })
+
+  test('of a file with no sound record leaves what may tell why: rejects, report and warnings', async () => {
+    await put('none.csv', 'a,b\n"1"x,1\n"2"y,2\n"3"z,3\n')
+    const { code, stderr } = await clean([
+      'none.csv',
+      '-o',
+      'none.out',
+      '--rejects',
+      'none.rejects',
+      '--report',
+      'none.json',
+    ])
+    assert.equal(code, 1)
+    assert.match(
+      stderr,
+      /none\.csv: 3 records = 0 rows \+ 3 rejects .*\nrowmill: none\.csv: not one of 3 records is sound/s,
+    )
+    assert.equal(existsSync(folder.at('none.out')), false)
+    assert.equal((await read('none.rejects')).split('\n').length, 5)
+    assert.deepEqual(JSON.parse(await read('none.json')).rejects, { total: 3, by_code: { 'quote-error': 3 } })
+  })
+
+  test('writes into a pipe that the shell has opened, and to no descriptor that it has not', async () => {
+    await put('few.csv', 'a,b\n1,2\n')
+    const sh = (script: string) => run(['sh', '-c', script, ...mainCommand, 'clean', 'few.csv', '-o'])
+    assert.equal((await sh('{ "$0" "$@" /dev/fd/3 3>&1 >/dev/null; } | cat')).stdout, 'a,b\n1,2\n')
+    for (const descriptor of [5, 6, 7, 8, 9]) {
+      const { code, stderr } = await sh(`"$0" "$@" /dev/fd/${descriptor}`)
+      assert.equal(code, 1)
+      assert.match(stderr, /nothing is open there|cannot be written/)
+    }
+    await symlink('loop.csv', folder.at('loop.csv'))
+    assert.match((await clean(['loop.csv'])).stderr, /loop\.csv is a link that leads nowhere/)
+  })
+
+  test('leaves nothing where one of the places cannot be written to', async () => {
+    await put('fine.csv', 'a,b\n1,2\n3\n')
+    for (const bad of [folder.at('nowhere/report.json'), '/dev/full']) {
+      const { code, stderr } = await clean(['fine.csv', '-o', 'fine.out', '--rejects', 'fine.rejects', '--report', bad])
+      assert.equal(code, 1)
+      assert.match(stderr, /cannot be written/)
+      assert.equal(existsSync(folder.at('fine.out')) || existsSync(folder.at('fine.rejects')), false)
     }
   })
 
@@ -116,22 +172,141 @@ suite('rowmill clean', () => {
 
   test('writes no two things to one place, and nothing over what it reads', async () => {
     await put('in.csv', 'a,b\n1,2\n')
-    for (const args of [
-      ['--rejects', 'in.csv'],
-      ['-o', 'x', '--report', './x'],
-      ['--report', 'in.csv'],
-    ]) {
-      assert.equal((await clean(['in.csv', ...args])).code, 1, args.join(' '))
+    await symlink('in.csv', folder.at('same.csv'))
+    for (const [args, why] of [
+      [['--rejects', 'in.csv'], /The list of rejects would go to in.csv, the file that is to be read/],
+      [['--rejects', 'same.csv'], /The list of rejects would go to same.csv, the file that is to be read/],
+      [['--report', 'in.csv'], /The report would go to in.csv/],
+      [['-o', 'x', '--report', './x'], /The clean file and the report would both go to \.\/x/],
+      [['--rejects', '-'], /The clean file and the list of rejects would both go to standard output/],
+      [['-o', '-', '--report', '/dev/stdout'], /The clean file and the report would both go to standard output/],
+      [['-o', 'x', '--rejects', '-', '--report', '-'], /The list of rejects and the report would both go to standard/],
+    ] as const) {
+      const { code, stdout, stderr } = await clean(['in.csv', ...args])
+      assert.deepEqual([code, stdout], [1, ''], args.join(' '))
+      assert.match(stderr, why)
     }
     assert.equal(await read('in.csv'), 'a,b\n1,2\n')
+    assert.equal(existsSync(folder.at('x')), false)
     assert.equal((await clean(['in.csv', '-o', 'in.csv'])).code, 0)
     assert.match((await clean(['/dev/null'])).stderr, /is not a regular file/)
+  })
+
+  test('writes to standard output by any of its names, and to what else is open, and replaces neither', async () => {
+    await put('two.csv', 'a;b\n1;2\n3\n')
+    const cleaned = 'a,b\n1,2\n'
+    const rejects = /^input,.*\ntwo.csv,3,.*,3\n$/
+    for (const [args, expected] of [
+      [['-o', '-'], cleaned],
+      [['-o', '/dev/stdout'], cleaned],
+      [['-o', '/proc/self/fd/1', '--rejects', '/dev/fd/3'], cleaned],
+      [['-o', 'out.csv', '--rejects', '-'], rejects],
+      [['-o', 'out.csv', '--report', '/dev/fd/1'], /^\{\n {2}"file": "two.csv",.*\}\n$/s],
+    ] as const) {
+      await put('stdout', 'as it was\n')
+      await put('other', 'as it was\n')
+      const { ino } = await stat(folder.at('stdout'))
+      await using stdout = await open(folder.at('stdout'), 'a')
+      await using other = await open(folder.at('other'), 'a')
+      const [program = '', ...command] = mainCommand
+      const child = spawn(program, [...command, 'clean', 'two.csv', ...args], {
+        cwd: folder.path,
+        stdio: ['ignore', stdout.fd, 'ignore', other.fd],
+      })
+      await once(child, 'close')
+      assert.equal(child.exitCode, 3, args.join(' '))
+      const [, text = ''] = (await read('stdout')).split('as it was\n')
+      if (typeof expected === 'string') assert.equal(text, expected)
+      else assert.match(text, expected)
+      assert.equal((await stat(folder.at('stdout'))).ino, ino)
+      assert.match((await read('other')).replace('as it was\n', ''), args.at(-1) === '/dev/fd/3' ? rejects : /^$/)
+    }
+    assert.equal(existsSync(folder.at('-')), false)
+  })
+
+  test('leaves nothing when it is interrupted', async () => {
+    await put('long.csv', `a,b\n${'1\n1,2\n'.repeat(1 << 20)}`)
+    const [program = '', ...command] = mainCommand
+    const args = ['clean', 'long.csv', '--rejects', 'list.csv', '--report', 'list.json']
+    // Nobody reads its output, so that it comes to no end by itself.
+    const child = spawn(program, [...command, ...args], { cwd: folder.path, stdio: ['ignore', 'pipe', 'pipe'] })
+    const told = buffer(child.stderr)
+    const left = async () => (await readdir(folder.path)).filter((name) => name.includes('list.'))
+    await until('it has begun', async () => (await left()).length > 0)
+    child.kill('SIGINT')
+    child.stdout.resume()
+    await once(child, 'close')
+    const stderr = (await told).toString().replaceAll(/^Reading: .*\n/gm, '')
+    assert.deepEqual([child.exitCode, stderr, await left()], [130, '', []])
+  })
+
+  test('keeps the rejects of a file that is refused', async () => {
+    await put('none.csv', 'a,b\n"1"x,1\n"2"y,2\n"3"z,3\n')
+    const { code } = await clean(['none.csv', '-o', 'none.out', '--rejects', 'why.csv'])
+    assert.deepEqual([code, existsSync(folder.at('none.out'))], [1, false])
+    assert.equal((await read('why.csv')).split('\n').length, 5)
+  })
+
+  test('names the place whose disk is full', async () => {
+    await put('small.csv', 'a,b\n1,2\n3\n')
+    for (const args of [
+      ['-o', '/dev/full'],
+      ['-o', 'out.csv', '--rejects', '/dev/full'],
+      ['-o', 'out.csv', '--report', '/dev/full'],
+    ]) {
+      const { code, stderr } = await clean(['small.csv', ...args])
+      assert.equal(code, 1)
+      assert.match(stderr, /^rowmill: \/dev\/full cannot be written \(its disk is full\)\. Free some space there, or/m)
+    }
+  })
+
+  test('names the disk of the temporary folder when that is full, and so does run', { skip: needsDisk }, async () => {
+    assert.ok(canMount, 'this machine cannot mount a small disk')
+    await mkdir(folder.at('disk'))
+    await put('large.csv', `a,b\n${'"1",2\n'.repeat(1 << 19)}`)
+    await put('large.csv.gz', gzipSync(await read('large.csv')))
+    const env = { ...process.env, TMPDIR: folder.at('disk') }
+    const full = `rowmill: The disk of the temporary folder, ${folder.at('disk')}, is full. Free some space there, or point TMPDIR at a folder on a larger disk.\n`
+    for (const [args, input] of [
+      [['clean', 'large.csv.gz', '-o', 'unmade.csv'], ''],
+      [['clean', '-', '-o', 'unmade.csv'], await read('large.csv')],
+      [['run', 'profile', 'large.csv', '-o', 'none'], ''],
+    ] as const) {
+      const { code, stderr } = await run(withDisk(folder.at('disk'), [...mainCommand, ...args]), input, env)
+      assert.equal(code, 1, args.join(' '))
+      assert.ok(stderr.endsWith(full), stderr)
+    }
+    assert.equal(existsSync(folder.at('unmade.csv')), false)
+  })
+
+  test('shows nothing of a file in a way that could steer a terminal, and writes it as it is', async () => {
+    const name = 'x\u001b[31m\nrowmill: all is well.csv'
+    const text = 'a\u001b[2J,b\n1,\u009b31m\n"2\n3"\n'
+    await put(name, text)
+    const { code, stdout, stderr } = await clean([name, '--rejects', 'shown.csv'])
+    assert.deepEqual([code, stdout], [3, 'a\u001b[2J,b\n1,\u009b31m\n'])
+    assert.doesNotMatch(stderr, /(?!\n)\p{Cc}/u)
+    assert.doesNotMatch(stderr, /^rowmill: all is well/m)
+    assert.match(stderr, /^x\\x1b\[31m\\nrowmill: all is well\.csv: 2 records = /m)
+    assert.ok((await read('shown.csv')).includes(`"${name}",3,`))
+    const refused = await clean([`no ${name}`])
+    assert.equal(refused.stderr, 'rowmill: no x\\x1b[31m\\nrowmill: all is well.csv does not exist.\n')
+  })
+
+  test('names a delimiter that cannot be seen', async () => {
+    await put('unit.csv', 'a\u001fb\n1\u001f2\n')
+    assert.match((await clean(['unit.csv'])).stderr, /\(utf-8, U\+001F, header on line 1\)\n$/)
+    await put('tab.csv', 'a\tb\n1\t2\n')
+    assert.match((await clean(['tab.csv'])).stderr, /\(utf-8, a tab, header on line 1\)\n$/)
   })
 
   test('is called wrongly: exit 2', async () => {
     for (const args of [[], ['a.csv', 'b.csv'], ['a.csv', '--quote', 'ab'], ['a.csv', '--skip-lines', 'x']]) {
       assert.equal((await clean(args)).code, 2, args.join(' '))
     }
-    assert.equal((await clean(['a.csv', '--encoding', 'latin2x'])).code, 1)
+    // Before anything is read: there is no such file.
+    const { code, stderr } = await clean(['a.csv', '--encoding', 'latin2x'])
+    assert.equal(code, 2)
+    assert.match(stderr, /“latin2x” is no encoding/)
   })
 })

@@ -10,7 +10,7 @@ import { Kernel } from './kernel.ts'
 suite('the kernel', () => {
   test('was compiled from this source', async () => {
     const digest = createHash('sha256')
-    for (const name of ['kernel', 'shape'])
+    for (const name of ['kernel', 'shape', 'write'])
       digest.update(await readFile(new URL(`assembly/${name}.ts`, import.meta.url)))
     const noted = await readFile(new URL('kernel.source', import.meta.url), 'utf8')
     assert.equal(digest.digest('hex'), noted.trim(), 'run scripts/kernel.sh')
@@ -61,7 +61,12 @@ suite('the kernel', () => {
         return text.slice(0, place) + mark + text.slice(place)
       })
     // Each on a line of its own, so that the first cell decides nothing but itself.
-    kernel.configure({ columns: 1, delimiter: 0x1f, quote: 0, strange: 0, output: 'nothing', shapes: true })
+    kernel.configure({
+      columns: 1,
+      dialect: { delimiter: '\u001f', quote: null, escape: null, comment: null },
+      output: 'nothing',
+      shapes: true,
+    })
     fc.assert(
       fc.property(fc.array(fc.oneof(typical, bent), { minLength: 1, maxLength: 20 }), (cells) => {
         kernel.reset()

@@ -1,34 +1,34 @@
 /** The kernel's side of the host: its memory, and what it is told. `assembly/kernel.ts` is what runs. */
 import { readFile } from 'node:fs/promises'
+import type { Dialect } from '../dialect.ts'
 import { type EvidenceArrays, shapeSlots } from '../evidence.ts'
 
 /** What is written of each record: nothing; clean CSV; a line of the flat copy, without or with the record's place. */
 const outputs = { nothing: 0, clean: 1, flat: 2, placed: 3 } as const
 export type Output = keyof typeof outputs
 
-/** Why it stopped: the bytes ended, the next record is not plain, or the output is full. */
+/** Why it stopped: the bytes ended, what comes next is for the machine, or the output is full. */
 export type Stop = 'ended' | 'stopped' | 'full'
 const stops: readonly Stop[] = ['ended', 'stopped', 'full']
 
 export interface KernelOptions {
   /** Cells that a sound record has. */
   readonly columns: number
-  /** Single bytes; a `quote` of 0: there is none. `strange` is one more byte to stop at, 0 for none. */
-  readonly delimiter: number
-  readonly quote: number
-  readonly strange: number
+  /** One that suits the kernel. */
+  readonly dialect: Dialect
   readonly output: Output
   /** Whether to note the shapes of cells. */
   readonly shapes: boolean
 }
 
-type Numbers =
-  | 'mostColumns'
+/** Addresses in its memory, and sizes. */
+type Layout =
   | 'countsAt'
   | 'firstsAt'
   | 'longestAt'
   | 'wholeAt'
   | 'fractionAt'
+  | 'escapedAt'
   | 'inputAt'
   | 'inputBytes'
   | 'outputAt'
@@ -38,24 +38,37 @@ const state = [
   'position',
   'byteBase',
   'records',
+  'blankLines',
   'line',
   'crEnds',
   'crlfEnds',
   'longestRecord',
-  'sawQuotes',
+  'sawSpecials',
   'written',
   'longestWritten',
-  'escaped',
 ] as const
 type State = (typeof state)[number]
 
-type Exports = Readonly<Record<Numbers | State, WebAssembly.Global>> & {
+type Exports = Readonly<Record<Layout | State, WebAssembly.Global>> & {
   readonly memory: WebAssembly.Memory
-  configure(columns: number, delimiter: number, quote: number, strange: number, output: number, shapes: number): void
+  configure(
+    columns: number,
+    delimiter: number,
+    quote: number,
+    escape: number,
+    comment: number,
+    output: number,
+    shapes: number,
+  ): void
   run(end: number): number
 }
 
-/** Columns that the kernel has room for. */
+/** Whether the kernel can read a dialect: one whose delimiter is one byte. */
+export function suitsKernel({ delimiter }: Dialect): boolean {
+  return Buffer.byteLength(delimiter) === 1
+}
+
+/** Columns that the kernel has room for, as `assembly/kernel.ts` has it. */
 export const mostColumns = 4096
 
 export class Kernel {
@@ -63,15 +76,18 @@ export class Kernel {
   readonly input: Buffer
   readonly output: Buffer
   readonly evidence: EvidenceArrays
+  /** By column, 1 when some cell of it is written with escapes. */
+  readonly escaped: Uint8Array
   readonly #exports: Exports
 
   private constructor(exports: Exports) {
     this.#exports = exports
     const { buffer } = exports.memory
-    const at = (name: Numbers): number => exports[name].value
+    const at = (name: Layout): number => exports[name].value
     const slots = mostColumns * shapeSlots
     this.input = Buffer.from(buffer, at('inputAt'), at('inputBytes'))
     this.output = Buffer.from(buffer, at('outputAt'), at('outputBytes'))
+    this.escaped = new Uint8Array(buffer, at('escapedAt'), mostColumns)
     this.evidence = {
       counts: new Float64Array(buffer, at('countsAt'), slots),
       firstLines: new Float64Array(buffer, at('firstsAt'), slots),
@@ -87,23 +103,39 @@ export class Kernel {
     return new Kernel(instance.exports as Exports)
   }
 
-  configure({ columns, delimiter, quote, strange, output, shapes }: KernelOptions): void {
-    this.#exports.configure(columns, delimiter, quote, strange, outputs[output], Number(shapes))
+  configure({ columns, dialect, output, shapes }: KernelOptions): void {
+    const { delimiter, quote, escape, comment } = dialect
+    // 0 stands for what the dialect does not have; without an escape of its own, a quote is escaped by another.
+    const byteOf = (char: string | null) => char?.charCodeAt(0) ?? 0
+    const ownEscape = quote === null || escape === quote ? null : escape
+    this.#exports.configure(
+      columns,
+      delimiter.charCodeAt(0),
+      byteOf(quote),
+      byteOf(ownEscape),
+      byteOf(comment),
+      outputs[output],
+      Number(shapes),
+    )
   }
 
   /** Forgets all that it has counted. */
   reset(): void {
     for (const name of state) this.set(name, 0)
-    for (const array of Object.values(this.evidence)) array.fill(0)
+    for (const array of [...Object.values(this.evidence), this.escaped]) array.fill(0)
   }
 
-  /** Takes plain records from `position` on, which then is where the first one begins that it has not taken. */
+  /** Takes sound records and blank lines from `position` on, which then is where the first one begins that it has not taken. */
   run(end: number): Stop {
     return stops[this.#exports.run(end)] ?? 'stopped'
   }
 
   get(name: State): number {
     return this.#exports[name].value
+  }
+
+  add(name: State, more: number): void {
+    this.set(name, this.get(name) + more)
   }
 
   set(name: State, value: number): void {

@@ -19,8 +19,17 @@ export interface HeaderEvidence {
   readonly reason: string
 }
 
+/** So much, from the other records alone, makes a record that is there again a header that was repeated. */
+const repeatedAnyway = 2
+
 /** @param body records below it, as many as there is use for. */
 export function headerEvidence(first: readonly Cell[], body: readonly (readonly Cell[])[]): HeaderEvidence {
+  const others = body.filter((cells) => !cells.every(({ text }, at) => text === first[at]?.text))
+  const apart = others.length > 0 && others.length < body.length ? evidenceOf(first, others) : undefined
+  return apart !== undefined && apart.evidence >= repeatedAnyway ? apart : evidenceOf(first, body)
+}
+
+function evidenceOf(first: readonly Cell[], body: readonly (readonly Cell[])[]): HeaderEvidence {
   const columns = first.map(({ text }, at) =>
     columnOf(
       text,

@@ -10,6 +10,8 @@ import { readTrial, type Span, type Trial } from './trial.ts'
 const goodScore = 0.6
 /** Nor does a list of values. */
 const listShare = 0.5
+/** A table of which so many records agree is believed to be one. */
+const leastConsistent = 0.9
 /** A way of quoting that is tried later must be better by so much. */
 const betterBy = 1.01
 /** Apostrophes are quotes only where there are so many cells within them for a record. */
@@ -40,7 +42,15 @@ export function readingsOf(sample: Buffer, span: Span, given: ReaderOptions): Re
   if (isOpen && !tables.some(({ score }) => score >= goodScore)) {
     tables.push(...occurring.filter(({ weak }) => weak).flatMap(read))
   }
-  return { tables: tables.filter(({ score }) => score > 0).toSorted((a, b) => b.score - a.score), list }
+  const seen = tables.filter((one) => one.score > 0 && !tables.some((other) => isWithinValue(one, other)))
+  return { tables: seen.toSorted((a, b) => b.score - a.score), list }
+}
+
+/** Whether one reading's table is what another takes for the text of a value, whose end is out of sight. */
+function isWithinValue(one: Reading, other: Reading): boolean {
+  const { rows, open } = other.trial
+  if (open === undefined || open !== rows.length || other.start > 0 || other.consistency < leastConsistent) return false
+  return (one.trial.rows[one.start]?.start ?? 0) >= (rows.at(-1)?.end ?? Number.POSITIVE_INFINITY)
 }
 
 /** The best way to read the sample with the delimiter; none where no record has two cells. */
@@ -103,8 +113,13 @@ export function dialectsOf(window: Buffer, delimiter: string, given: ReaderOptio
 function quotesOf(window: Buffer, delimiter: string): (string | null)[] {
   const hasQuotes = window.includes('"')
   const hasApostrophes = window.includes(`'${delimiter}`) && window.includes(`${delimiter}'`)
-  // Where some cell begins with a quote, a quote may have been opened there: that must not become text unseen.
-  const isOpened = window[0] === 0x22 || [delimiter, '\n', '\r'].some((before) => window.includes(`${before}"`))
+  // Where some cell begins with a quote, even behind spaces, a quote may have been opened there: that must not become
+  // text unseen.
+  const isOpened =
+    window[0] === 0x22 ||
+    [delimiter, '\n', '\r', '\ufeff'].some((before) =>
+      ['', ' ', '  '].some((spaces) => window.includes(`${before}${spaces}"`)),
+    )
   return ['"', ...(hasApostrophes ? ["'"] : []), ...(hasQuotes && !isOpened ? [null] : [])]
 }
 

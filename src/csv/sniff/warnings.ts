@@ -1,7 +1,11 @@
 /** What is to be said of guesses that might have come out otherwise. */
 import type { ReaderOptions, Warning } from '../../model.ts'
 import type { Sniffed } from '../sniff.ts'
+import { fancyQuoteWarnings, spaceWarnings } from './cell-edges.ts'
 import { nameOf } from './delimiters.ts'
+import { oneColumnWarnings, quotedLineWarnings } from './one-column.ts'
+import type { Reading } from './grade.ts'
+import { strangeRows } from './strange-rows.ts'
 
 /** A dialect that is less sure than this gets a word, */
 const sureDialect = 0.5
@@ -11,24 +15,25 @@ const sureHeader = 0.75
 
 type Guesses = Omit<Sniffed, 'warnings' | 'content'>
 
-export function warningsOf(guesses: Guesses, given: ReaderOptions): Warning[] {
-  return [
-    ...(guesses.columns === 1 ? listWarnings(guesses) : delimiterWarnings(guesses)),
-    ...quoteWarnings(guesses, given),
-    ...preambleWarnings(guesses),
-    ...headerWarnings(guesses),
-  ]
+export interface Looked {
+  readonly reading: Reading
+  /** The index of the header's row, or of the first record's. */
+  readonly first: number
+  readonly whole: boolean
 }
 
-function listWarnings({ alternatives }: Guesses): Warning[] {
-  const table = alternatives.find(({ columns }) => columns > 1)
-  if (table === undefined) return []
-  const delimiter = nameOf(table.dialect.delimiter)
+export function warningsOf(guesses: Guesses, given: ReaderOptions, { reading, first, whole }: Looked): Warning[] {
+  const isList = guesses.columns === 1
   return [
-    {
-      code: 'one-column',
-      message: `read as one column; with ${delimiter} as the delimiter it would have ${table.columns}: if that is right, say so with --delimiter`,
-    },
+    ...(isList
+      ? oneColumnWarnings({ reading, alternatives: guesses.alternatives, whole })
+      : [...delimiterWarnings(guesses), ...quotedLineWarnings(reading)]),
+    ...(isList || given.delimiter !== undefined ? [] : spaceWarnings(reading)),
+    ...quoteWarnings(guesses, given),
+    ...(given.quote === undefined ? fancyQuoteWarnings(reading) : []),
+    ...(guesses.preamble.how === 'guess' ? preambleWarnings(guesses) : []),
+    ...headerWarnings(guesses),
+    ...strangeRows(reading, first, guesses.header.present),
   ]
 }
 
@@ -61,8 +66,8 @@ function quoteWarnings({ dialect: { quote, escape }, how }: Guesses, given: Read
   return warnings
 }
 
-function preambleWarnings({ preamble: { lines, how }, header }: Guesses): Warning[] {
-  if (how !== 'guess') return []
+/** Of lines that were skipped without being asked for. */
+function preambleWarnings({ preamble: { lines }, header }: Guesses): Warning[] {
   const taken = lines === 1 ? 'line 1 is' : `lines 1 to ${lines} are`
   const what = header.present ? 'header' : 'first record'
   return [

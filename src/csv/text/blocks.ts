@@ -1,3 +1,4 @@
+/** Files, read from the front and from the back. */
 import { type FileHandle, open } from 'node:fs/promises'
 
 /**
@@ -31,4 +32,18 @@ async function fill(file: FileHandle, block: Buffer, at: number): Promise<number
     length += bytesRead
   }
   return length
+}
+
+/** How many bytes at the end of a file are this one and no other. */
+export async function trailingBytes(path: string, byte: number): Promise<number> {
+  await using file = await open(path, 'r')
+  const { size } = await file.stat()
+  const block = Buffer.alloc(Math.min(size, 64 << 10))
+  for (let end = size; end > 0; end -= block.length) {
+    const from = Math.max(0, end - block.length)
+    const length = await fill(file, block.subarray(0, end - from), from)
+    const last = block.subarray(0, length).findLastIndex((other) => other !== byte)
+    if (last >= 0) return size - (from + last + 1)
+  }
+  return size
 }

@@ -129,3 +129,11 @@ function singleByte(encoding: string): Decoder {
     },
   }
 }
+
+/** Bytes of a source as people can read them: the text, and what is none as `\xNN`. */
+export function showBytes(bytes: Buffer, encoding: string): string {
+  return decoderOf(encoding)
+    .decode(bytes)
+    .map((piece) => (typeof piece === 'string' ? piece : piece.toString('hex').replaceAll(/../g, String.raw`\x$&`)))
+    .join('')
+}

@@ -1,5 +1,5 @@
 /** From places in the decoded text back to places in the bytes it was made of. */
-import { type FileHandle, open } from 'node:fs/promises'
+import { HeldFile } from './held-file.ts'
 
 /** How line ends look in the source. */
 export interface SourceUnits {
@@ -59,11 +59,10 @@ export class SourceMap implements AsyncDisposable {
     const within = await countLineEnds(text, textOffset, textOffset + textLength)
     const lastLine = await behindLineEnds(source, offset, within, this.#units)
     // No character takes more than twice the bytes that it has in UTF-8; and the line end.
-    const buffer = Buffer.alloc(Math.min(most, 2 * textLength + 4))
-    const { bytesRead } = await source.read(buffer, 0, buffer.length, offset)
-    const start = Math.min(bytesRead, lastLine - offset)
-    const { found, behind } = seekLineEnd(buffer.subarray(start, bytesRead), 1, this.#units)
-    return { offset, bytes: buffer.subarray(0, found === 0 ? bytesRead : start + behind - this.#units.unit) }
+    const bytes = await source.bytes(offset, Math.min(most, 2 * textLength + 4))
+    const start = Math.min(bytes.length, lastLine - offset)
+    const { found, behind } = seekLineEnd(bytes.subarray(start), 1, this.#units)
+    return { offset, bytes: bytes.subarray(0, found === 0 ? bytes.length : start + behind - this.#units.unit) }
   }
 
   async #open(): Promise<Files> {
@@ -85,46 +84,44 @@ export class SourceMap implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const files = await this.#files
-    await files?.source.close()
-    await files?.text.close()
+    await files?.source[Symbol.asyncDispose]()
+    await files?.text[Symbol.asyncDispose]()
   }
 }
 
 interface Files {
-  readonly source: FileHandle
-  readonly text: FileHandle
+  readonly source: HeldFile
+  readonly text: HeldFile
 }
 
 async function openBoth(sourcePath: string, textPath: string): Promise<Files> {
-  const source = await open(sourcePath)
+  const source = await HeldFile.open(sourcePath)
   try {
-    return { source, text: await open(textPath) }
+    return { source, text: await HeldFile.open(textPath) }
   } catch (error) {
-    await source.close()
+    await source[Symbol.asyncDispose]()
     throw error
   }
 }
 
-async function countLineEnds(file: FileHandle, from: number, to: number): Promise<number> {
-  const block = Buffer.allocUnsafe(Math.min(blockBytes, Math.max(0, to - from)))
+async function countLineEnds(file: HeldFile, from: number, to: number): Promise<number> {
   let count = 0
   for (let at = from; at < to; ) {
-    const { bytesRead } = await file.read(block, 0, Math.min(block.length, to - at), at)
-    if (bytesRead === 0) break
-    for (let i = 0; i < bytesRead; i++) if (block[i] === LF || block[i] === CR) count++
-    at += bytesRead
+    const block = await file.bytes(at, Math.min(blockBytes, to - at))
+    if (block.length === 0) break
+    for (const byte of block) if (byte === LF || byte === CR) count++
+    at += block.length
   }
   return count
 }
 
 /** The place right behind so many line ends. */
-async function behindLineEnds(file: FileHandle, from: number, ends: number, units: SourceUnits): Promise<number> {
-  const block = Buffer.allocUnsafe(ends === 0 ? 0 : blockBytes)
+async function behindLineEnds(file: HeldFile, from: number, ends: number, units: SourceUnits): Promise<number> {
   let left = ends
   let at = from
   while (left > 0) {
-    const { bytesRead } = await file.read(block, 0, block.length, at)
-    const whole = block.subarray(0, bytesRead - (bytesRead % units.unit))
+    const block = await file.bytes(at, blockBytes)
+    const whole = block.subarray(0, block.length - (block.length % units.unit))
     if (whole.length === 0) break
     const { found, behind } = seekLineEnd(whole, left, units)
     if (found === left) return at + behind
