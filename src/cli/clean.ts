@@ -1,4 +1,3 @@
-import { createWriteStream } from 'node:fs'
 import { mkdtempDisposable, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -6,9 +5,10 @@ import { pipeline } from 'node:stream/promises'
 import { clean as cleanFile } from '../csv/clean.ts'
 import type { CleanReport } from '../csv/report.ts'
 import { nameOf } from '../csv/sniff/delimiters.ts'
+import { openTarget } from '../csv/target.ts'
 import { AppError, type ErrorCode, isDiskFull } from '../errors.ts'
 import type { ReaderOptions } from '../model.ts'
-import { fingerprint } from '../work/local.ts'
+import { fingerprint, refuseChanged } from '../work/local.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
 import { Draft } from './draft.ts'
 import { inLine } from './harmless.ts'
@@ -53,9 +53,7 @@ export async function clean(args: CleanArgs, context: Context): Promise<ExitCode
     if (error instanceof AppError && refusals.includes(error.code)) await rejects.keep(stderr)
     throw error
   }
-  if ((await fingerprint(path)) !== before) {
-    throw new AppError('conflict', `${args.file} was written to while it was being read. Run it again.`)
-  }
+  await refuseChanged([{ path }], [before])
   signal.throwIfAborted()
   // All is written before anything takes its place.
   await reportDraft?.write(Buffer.from(`${JSON.stringify(report, null, 2)}\n`))
@@ -100,7 +98,7 @@ async function openPlace(place: string | undefined, context: Context): Promise<D
 }
 
 async function spool({ stdin, signal }: Context, path: string): Promise<string> {
-  await pipeline(stdin, createWriteStream(path), { signal })
+  await pipeline(stdin, await openTarget(path), { signal })
   return path
 }
 

@@ -9,7 +9,7 @@ import type { Context } from './context.ts'
 import { descriptorOf, isOwn, leadsToFile } from './places.ts'
 
 /** What takes the bytes. */
-interface Sink {
+interface Outlet {
   append(bytes: Uint8Array): Promise<void>
   close(): Promise<void>
 }
@@ -21,15 +21,15 @@ const appendTo: (descriptor: number, bytes: Uint8Array) => Promise<void> = promi
  * that nothing broken off can pass for the whole. What is no file, or is open already, is written to at once.
  */
 export class Draft implements AsyncDisposable {
-  readonly #sink: Sink
+  readonly #outlet: Outlet
   readonly #named: string
   /** Where it is written until it is kept; undefined when that is the place itself. */
   readonly #draft: { readonly path: string; readonly target: string } | undefined
   #kept = false
 
-  private constructor(named: string, sink: Sink, draft?: { path: string; target: string }) {
+  private constructor(named: string, outlet: Outlet, draft?: { path: string; target: string }) {
     this.#named = named
-    this.#sink = sink
+    this.#outlet = outlet
     this.#draft = draft
   }
 
@@ -41,17 +41,17 @@ export class Draft implements AsyncDisposable {
         if (await isOwn(descriptor)) throw notOpen(named)
         // Opened anew, a file would be emptied, or replaced.
         const isFile = await leadsToFile(descriptor)
-        return new Draft(named, isFile ? openSink(descriptor) : fileSink(await open(named, 'w')))
+        return new Draft(named, isFile ? openOutlet(descriptor) : fileOutlet(await open(named, 'w')))
       }
       const target = await resolved(named)
       const there = await stat(target).catch(() => undefined)
-      if (there?.isFile() === false) return new Draft(named, fileSink(await open(target, 'w')))
+      if (there?.isFile() === false) return new Draft(named, fileOutlet(await open(target, 'w')))
       // What may not be written to may not be replaced either.
       if (there !== undefined) await access(target, constants.W_OK)
       const path = join(dirname(target), `.${basename(target)}.${randomUUID().slice(0, 8)}`)
       const file = await open(path, 'wx')
       if (there !== undefined) await file.chmod(there.mode)
-      return new Draft(named, fileSink(file), { path, target })
+      return new Draft(named, fileOutlet(file), { path, target })
     } catch (error) {
       throw unwritable(named, error)
     }
@@ -59,12 +59,12 @@ export class Draft implements AsyncDisposable {
 
   /** Standard output in place of a file. */
   static ofStandardOutput(context: Pick<Context, 'stdout' | 'signal'>): Draft {
-    return new Draft('Standard output', streamSink(context))
+    return new Draft('Standard output', streamOutlet(context))
   }
 
   async write(bytes: Uint8Array): Promise<void> {
     try {
-      await this.#sink.append(bytes)
+      await this.#outlet.append(bytes)
     } catch (error) {
       throw unwritable(this.#named, error)
     }
@@ -72,7 +72,7 @@ export class Draft implements AsyncDisposable {
 
   async keep(): Promise<void> {
     try {
-      await this.#sink.close()
+      await this.#outlet.close()
       if (this.#draft !== undefined) await rename(this.#draft.path, this.#draft.target)
     } catch (error) {
       throw unwritable(this.#named, error)
@@ -83,22 +83,22 @@ export class Draft implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#kept) return
     // What is thrown away need not be whole.
-    await this.#sink.close().catch(() => {})
+    await this.#outlet.close().catch(() => {})
     if (this.#draft !== undefined) await rm(this.#draft.path, { force: true })
   }
 }
 
-function fileSink(file: FileHandle): Sink {
+function fileOutlet(file: FileHandle): Outlet {
   return { append: (bytes) => file.appendFile(bytes), close: () => file.close() }
 }
 
 /** Goes on where the descriptor stands, and leaves it open to whoever else writes there. */
-function openSink(descriptor: number): Sink {
+function openOutlet(descriptor: number): Outlet {
   return { append: (bytes) => appendTo(descriptor, bytes), close: async () => {} }
 }
 
 /** A pipe that is full is waited for. */
-function streamSink({ stdout, signal }: Pick<Context, 'stdout' | 'signal'>): Sink {
+function streamOutlet({ stdout, signal }: Pick<Context, 'stdout' | 'signal'>): Outlet {
   return {
     async append(bytes) {
       // The stream may hold on to what it is given.

@@ -9,7 +9,7 @@ import { type Context, type ExitCode, exitCodes } from './context.ts'
 import { follow } from './follow.ts'
 import { errorText, inLine } from './harmless.ts'
 import { createMeter, type Meter, phases, quantity } from './progress.ts'
-import { rejectsTable, shownRejects } from './rejects.ts'
+import { rejectsFile, rejectsTable, shownRejects } from './rejects.ts'
 import { makeFolder, save } from './save.ts'
 
 export interface PushArgs {
@@ -125,7 +125,7 @@ async function tellRejects(
 ): Promise<void> {
   const first = await readRejects(Readable.from(await client.download(url)), shownRejects)
   stderr.write(rejectsTable(first, count))
-  const path = folder === undefined ? undefined : join(folder, 'rejects.csv')
+  const path = folder === undefined ? undefined : join(folder, rejectsFile)
   if (path !== undefined) await save(await client.download(url), path, signal)
   stderr.write(`All rejects: ${path ?? `${client.url}${url}`}\n`)
 }

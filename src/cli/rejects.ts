@@ -9,6 +9,9 @@ import { table } from './table.ts'
 /** Gathered for one write, in characters. */
 const mostGathered = 64 << 10
 
+/** What they are called in the folder that -o names. */
+export const rejectsFile = 'rejects.csv'
+
 /** How many rejects are shown; the rest is in the file. */
 export const shownRejects = 5
 

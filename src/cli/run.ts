@@ -16,11 +16,8 @@ import { errorText, inLine } from './harmless.ts'
 import { temporaryFull } from './places.ts'
 import { profileTable } from './profile.ts'
 import { createMeter, phases, quantity } from './progress.ts'
-import { rejectsTable, shownRejects } from './rejects.ts'
+import { rejectsFile, rejectsTable, shownRejects } from './rejects.ts'
 import { makeFolder, saveAll } from './save.ts'
-
-/** What the rejects are called in the folder that -o names. */
-const rejectsFile = 'rejects.csv'
 
 export interface RunArgs {
   readonly pipeline: string

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { constants, crc32, createGunzip, createInflateRaw, createZstdDecompress } from 'node:zlib'
 import { AppError, errnoOf } from '../errors.ts'
 import { refused } from './refused.ts'
+import { openTarget } from './target.ts'
 import { trailingBytes } from './text/blocks.ts'
 import { zipMember } from './zip.ts'
 import { ZstdDamage, zstdFrames } from './zstd.ts'
@@ -140,9 +141,7 @@ async function unpackStream(
   }
 
   const source = method === 'zstd' ? zstdFrames(packed()) : packed()
-  // Open before anything can end it: a file that is made later would be left behind.
-  await using file = await open(target, 'w')
-  await pipeline(source, engine, measured, file.createWriteStream(), { signal: options.signal })
+  await pipeline(source, engine, measured, await openTarget(target), { signal: options.signal })
   // Node's decompressors end in good order at what they do not take for theirs.
   if ('bytesWritten' in engine && engine.bytesWritten < packedBytes - padding) throw new Damage('data behind the end')
   if (stretch.bytes !== undefined && bytes !== stretch.bytes) throw new Damage('incorrect length check')

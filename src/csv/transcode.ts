@@ -1,6 +1,7 @@
 /** Text in any encoding → the same text in UTF-8, strictly, with the way back to the bytes it came from. */
 import { open, rm } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
+import { openTarget } from './target.ts'
 import { decoded } from './text/decoded.ts'
 import { decoderOf, markOf, type Piece } from './text/decoder.ts'
 import { SourceMap } from './text/source-map.ts'
@@ -52,9 +53,7 @@ export async function transcode(
   }
 
   try {
-    // Open before anything can end it: a file that is made later would be left behind.
-    await using file = await open(target, 'w')
-    await pipeline(text, file.createWriteStream({ highWaterMark: 1 << 20 }), { signal })
+    await pipeline(text, await openTarget(target), { signal })
   } catch (error) {
     await rm(target, { force: true })
     throw signal.aborted ? signal.reason : error

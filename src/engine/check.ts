@@ -1,5 +1,6 @@
 /** Every row against the contract, and the counts reconciled. */
 import type { DuckDBListValue, DuckDBValue } from '@duckdb/node-api'
+import { excerpt } from '../csv/excerpt.ts'
 import type { Reading } from '../csv/read.ts'
 import { AppError } from '../errors.ts'
 import type { InputBalance, Pipeline, RejectPolicy, TaskError } from '../model.ts'
@@ -59,7 +60,7 @@ export async function tellFaults(database: Database, source: InputFile, rejects:
         record: Number(record),
         column: check.column.field.name,
         code: check.code,
-        message: check.message(quoted(values[check.position] ?? '')),
+        message: check.message(excerpt(values[check.position] ?? '')),
         cells: values,
       })
     }
@@ -83,12 +84,6 @@ export function cellsOf(texts: DuckDBValue | undefined): string[] {
 
 function items(value: DuckDBValue | undefined): readonly DuckDBValue[] {
   return (value as DuckDBListValue).items
-}
-
-/** A cell's text as messages quote it. */
-export function quoted(text: string): string {
-  // Half a character would be none.
-  return `“${text.length > 60 ? `${text.slice(0, 60).replace(/[\ud800-\udbff]$/, '')}…` : text}”`
 }
 
 /** The error a run ends with when it has more rejects than the pipeline allows. */

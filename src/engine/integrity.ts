@@ -1,6 +1,7 @@
 /** The keys of all inputs, checked over every record: those that are told apart, and those that refer to others. */
+import { excerpt } from '../csv/excerpt.ts'
 import type { Pipeline } from '../model.ts'
-import { cellsOf, cellsSql, faultySource, quoted } from './check.ts'
+import { cellsOf, cellsSql, faultySource } from './check.ts'
 import type { Database } from './duckdb.ts'
 import type { InputFile } from './inputs.ts'
 import {
@@ -154,7 +155,7 @@ async function tellKeyFaults(
 /** The key as it stands in a record. */
 function keyOf({ fields }: KeyRule, { columns }: InputFile, values: readonly string[]): string {
   const positions = fields.map((name) => columns.find(({ field }) => field.name === name)?.position ?? -1)
-  return positions.map((position) => quoted(values[position] ?? '')).join(', ')
+  return positions.map((position) => excerpt(values[position] ?? '')).join(', ')
 }
 
 function messageOf({ fields, reference }: KeyRule, key: string, first: string): string {

@@ -43,10 +43,13 @@ export async function runLocally(engine: Engine, { signal, onProgress, ...job }:
   }
 }
 
-/** @throws {AppError} conflict, when a file is not as it was. */
-async function refuseChanged(inputs: LocalJob['inputs'], before: readonly string[]): Promise<void> {
-  const after = await Promise.all(inputs.map(({ path }) => fingerprint(path)))
-  const changed = inputs.find((_, i) => before[i] !== after[i])
+/**
+ * @param before the fingerprint of each.
+ * @throws {AppError} conflict, when a file is not as it was.
+ */
+export async function refuseChanged(files: readonly { path: string }[], before: readonly string[]): Promise<void> {
+  const after = await Promise.all(files.map(({ path }) => fingerprint(path)))
+  const changed = files.find((_, i) => before[i] !== after[i])
   if (changed === undefined) return
   throw new AppError('conflict', `${changed.path} was written to while it was being read. Run it again.`)
 }

@@ -1,6 +1,7 @@
 /** A last line that sums up the rows above it, or is empty, and is a row for whoever does not know. */
 import type { Warning } from '../../model.ts'
 import type { Dialect } from '../dialect.ts'
+import { excerpt } from '../excerpt.ts'
 import { Machine } from '../machine.ts'
 
 const LF = 0x0a
@@ -23,9 +24,7 @@ export function lastLineWarnings(tail: Buffer, dialect: Dialect, columns: number
   if (first === undefined) return columns > 1 ? [emptyRecord('the last line')] : []
   const isTotal = columns > 1 && first !== cells.at(-1) && totals.test(first)
   if (!isTotal && !(columns === 1 && count.test(first))) return []
-  const text = cells.join(dialect.delimiter)
-  const shown = text.length > 60 ? `${text.slice(0, 60)}…` : text
-  const message = `the last line (“${shown}”) seems to sum up those above it, and is read as a record like any other: if it is none, take it out`
+  const message = `the last line (${excerpt(cells.join(dialect.delimiter))}) seems to sum up those above it, and is read as a record like any other: if it is none, take it out`
   return [{ code: 'summary-row', message }]
 }
 

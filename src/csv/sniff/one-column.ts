@@ -1,7 +1,7 @@
 /** What may be behind a file that is read as one column. */
 import type { Warning } from '../../model.ts'
-import type { Dialect } from '../dialect.ts'
-import { standardDialect } from '../dialect.ts'
+import { type Dialect, standardDialect } from '../dialect.ts'
+import { excerpt } from '../excerpt.ts'
 import { Machine } from '../machine.ts'
 import type { Alternative } from './choose.ts'
 import { nameOf } from './delimiters.ts'
@@ -111,6 +111,5 @@ function fixedWidths(texts: readonly string[]): string | undefined {
 
 function loneMessage(text: string | undefined): string | undefined {
   if (text === undefined || !/\S\s+\S/.test(text)) return undefined
-  const shown = text.length > 60 ? `${text.slice(0, 60)}…` : text
-  return `the whole file is one line of text (“${shown}”): perhaps a message that came instead of the table`
+  return `the whole file is one line of text (${excerpt(text)}): perhaps a message that came instead of the table`
 }

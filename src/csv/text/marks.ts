@@ -1,7 +1,8 @@
 /** What stands at the edges of a text and is none of it: byte-order marks before, the end-of-file mark of DOS behind. */
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import { stat, truncate } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
+import { openTarget } from '../target.ts'
 import { trailingBytes } from './blocks.ts'
 
 /** In UTF-8; the second is one that some program took for Latin-1, and encoded once more. */
@@ -53,6 +54,6 @@ export async function withoutEndMarks(path: string, target: string | undefined, 
   if (endMarks === 0) return { path, bytes, endMarks }
   if (target === undefined) await truncate(path, bytes)
   else
-    await pipeline(bytes === 0 ? [] : createReadStream(path, { end: bytes - 1 }), createWriteStream(target), { signal })
+    await pipeline(bytes === 0 ? [] : createReadStream(path, { end: bytes - 1 }), await openTarget(target), { signal })
   return { path: target ?? path, bytes, endMarks }
 }
