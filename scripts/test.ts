@@ -1,7 +1,9 @@
 /** `npm test [-- [--coverage] [PATH…]]`: the whole suite, or only the files named. */
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { constants } from 'node:os'
 import { parseArgs } from 'node:util'
+import { shareServers } from '../test/servers.ts'
 
 const { values, positionals } = parseArgs({ options: { coverage: { type: 'boolean' } }, allowPositionals: true })
 
@@ -11,6 +13,9 @@ const coverage = [
   '--test-coverage-include=src/**',
   '--test-coverage-exclude=**/*.test.ts',
 ]
+
+// A file that is named starts the servers that it needs by itself.
+await using shared = positionals.length > 0 ? undefined : await shareServers()
 
 const child = spawn(
   process.execPath,
@@ -23,8 +28,8 @@ const child = spawn(
     ...(values.coverage === true ? coverage : []),
     ...paths,
   ],
-  { stdio: 'inherit' },
+  { stdio: 'inherit', env: { ...process.env, ...shared?.env } },
 )
-child.on('exit', (code, signal) => {
-  process.exitCode = code ?? 128 + (signal === null ? 0 : constants.signals[signal])
-})
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal))
+const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+process.exitCode = code ?? 128 + (signal === null ? 0 : constants.signals[signal])

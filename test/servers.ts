@@ -1,0 +1,155 @@
+/**
+ * Real database servers for tests. One of each kind is shared by all tests, each of which has databases of its own in
+ * it; a test of crashes has a server of its own. None outlives the process that started it.
+ */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { launch } from '../scripts/servers/launch.ts'
+import type { ServerOptions } from '../scripts/servers/recipe.ts'
+import { lacking, locate, searchPath } from '../scripts/servers/programs.ts'
+import { type Kind, recipes } from '../scripts/servers/recipes.ts'
+import { newId } from '../src/ids.ts'
+import { type Env, childrenOf, isAlive, kill, temporaryFolder, until } from './harness.ts'
+
+export type DatabaseKind = Extract<Kind, 'postgres' | 'mariadb'>
+
+const databases: readonly DatabaseKind[] = ['postgres', 'mariadb']
+
+/** With it, nothing may be missing. */
+const isCi = process.env['CI'] === 'true'
+
+/**
+ * Why there can be no such server here, for `{ skip: missing('postgres') }`; false when there can.
+ * @throws {Error} that it is missing, where nothing may be.
+ */
+export function missing(kind: Kind, folders = searchPath(recipes[kind]), isRequired = isCi): string | false {
+  const reason = lacking(recipes[kind], folders)
+  if (reason !== undefined && isRequired) throw new Error(reason)
+  return reason ?? false
+}
+
+// ------------------------------------------------------------------------------------------------- databases
+
+export interface TestDatabase extends AsyncDisposable {
+  /** `postgres://…` or `mysql://…`, with user and password. */
+  readonly url: string
+}
+
+/** A new, empty database, dropped when disposed, whoever is still connected to it. */
+export async function freshDatabase(kind: DatabaseKind): Promise<TestDatabase> {
+  const server = await shared[kind]()
+  const name = `app_${newId()}`
+  await query(server, `create database ${name}`)
+  const url = new URL(server)
+  url.pathname = name
+  return {
+    url: url.href,
+    async [Symbol.asyncDispose]() {
+      await query(server, dropped[kind](name))
+    },
+  }
+}
+
+const dropped: Readonly<Record<DatabaseKind, (name: string) => string>> = {
+  postgres: (name) => `drop database ${name} with (force)`,
+  // A transaction left open would block it for a day.
+  mariadb: (name) => `begin not atomic
+    for client in (select id from information_schema.processlist where db = '${name}') do
+      execute immediate concat('kill ', client.id);
+    end for;
+    drop database ${name};
+  end`,
+}
+
+/** What one statement answers by the server's own client: a line for each row, with tabs between its values. */
+export async function query(url: string, statement: string): Promise<string> {
+  const { protocol, hostname, port, username, password, pathname } = new URL(url)
+  if (protocol === 'postgres:') {
+    return await output(locate(recipes.postgres, 'psql'), ['--no-psqlrc', '-qAt', '-F\t', '-c', statement, url])
+  }
+  const format = ['--no-defaults', '--batch', '--skip-column-names', '--default-character-set=utf8mb4']
+  const place = [`--host=${hostname}`, `--port=${port}`, `--user=${username}`, `--password=${password}`]
+  // A statement may hold semicolons, and ends where the text does.
+  const args = [...format, ...place, '--delimiter=//', `--execute=${statement}`, pathname.slice(1)]
+  return await output(locate(recipes.mariadb, 'mariadb'), args)
+}
+
+async function output(program: string, args: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(program, args, { env: {} })
+  return stdout.trimEnd()
+}
+
+// --------------------------------------------------------------------------------------------------- servers
+
+export interface TestServer extends AsyncDisposable {
+  readonly url: string
+  /** SIGKILL, to all of it. */
+  kill(): Promise<void>
+  /** Starts it again after that, on the same data and port. */
+  start(): Promise<void>
+}
+
+/** A server of one's own, with no databases but `app`. */
+export async function startServer(kind: Kind, { durable = false }: Partial<ServerOptions> = {}): Promise<TestServer> {
+  const folder = await temporaryFolder()
+  const launched = () => launch(kind, folder.path, { durable, temporary: true })
+  let server = await launched()
+  return {
+    url: server.url,
+    async kill() {
+      const roots = childrenOf(server.pid)
+      // Stopped, it starts no more processes of its own while they are counted.
+      for (const { pid } of roots) process.kill(pid, 'SIGSTOP')
+      const all = [...roots, ...roots.flatMap(({ pid }) => childrenOf(pid))]
+      all.forEach(kill)
+      await server.end()
+      await until('a killed server is gone', () => all.every((one) => !isAlive(one)))
+    },
+    async start() {
+      server = await launched()
+    },
+    async [Symbol.asyncDispose]() {
+      await server.stop()
+      await folder[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** Those of the whole run, from the process that starts them to the tests. */
+export interface SharedServers extends AsyncDisposable {
+  readonly env: Env
+}
+
+/** Starts one of each kind that there can be here; a line tells who waits for it. */
+export async function shareServers(): Promise<SharedServers> {
+  const began = performance.now()
+  const reasons = databases.map((kind) => missing(kind))
+  for (const reason of reasons) if (reason !== false) process.stderr.write(`Some tests are left out: ${reason}\n`)
+  const present = databases.filter((_, i) => reasons[i] === false)
+  const servers = await Promise.all(present.map((kind) => startServer(kind)))
+  const seconds = ((performance.now() - began) / 1000).toFixed(1)
+  const names = present.map((kind) => recipes[kind].name).join(' and ')
+  if (present.length > 0) process.stderr.write(`${names} took ${seconds} s to start.\n`)
+  return {
+    env: Object.fromEntries(present.map((kind, i) => [variable(kind), servers[i]?.url ?? ''])),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()))
+    },
+  }
+}
+
+const shared: Readonly<Record<DatabaseKind, () => Promise<string>>> = {
+  postgres: sharedUrl('postgres'),
+  mariadb: sharedUrl('mariadb'),
+}
+
+/** Where the one of the run is; else where one is that lives as long as this process, started when first asked for. */
+function sharedUrl(kind: DatabaseKind): () => Promise<string> {
+  let own: Promise<TestServer> | undefined
+  return async () => process.env[variable(kind)] ?? (await (own ??= startServer(kind))).url
+}
+
+/** How the tests are told. */
+function variable(kind: DatabaseKind): string {
+  return `TEST_${kind.toUpperCase()}_URL`
+}
