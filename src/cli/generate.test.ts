@@ -1,46 +1,35 @@
 import assert from 'node:assert/strict'
+import { mkdir, mkdtempDisposable, readdir, readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { playsCsv } from './generate.ts'
+import { rowmill } from '../../test/rowmill.ts'
 
-function rows(count: number, seed: number, songs?: number): string[][] {
-  const text = Buffer.concat([...playsCsv(count, seed, songs)]).toString()
-  assert.ok(text.endsWith('\n'))
-  return text
-    .trimEnd()
-    .split('\n')
-    .map((line) => line.split(','))
-}
+const customers = ['generate', 'customers', '--rows', '1000', '--seed', '7', '--bad', '0.1']
 
-test('the same numbers give the same file, another seed another one', () => {
-  assert.deepEqual(rows(1000, 7), rows(1000, 7))
-  assert.notDeepEqual(rows(1000, 7), rows(1000, 8))
-  assert.deepEqual(rows(3, 1), [
-    ['Song', 'Date', 'Number of Plays'],
-    ['Distant City Road', '2020-06-08', '398'],
-    ['Midnight Winter Road', '2020-06-21', '387'],
-    ['Electric Ocean Fire', '2020-12-19', '165'],
-  ])
+test('customers go to stdout, to a file or to numbered parts, the same ones', async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'rowmill-generate-'))
+  const { code, stdout } = await rowmill(customers)
+  assert.equal(code, 0)
+  const [header = ''] = stdout.split(/(?<=\n)/, 1)
+  const read = (name: string) => readFile(join(folder.path, name), 'utf8')
+
+  assert.equal((await rowmill([...customers, '-o', join(folder.path, 'c.csv')])).code, 0)
+  assert.equal(await read('c.csv'), stdout)
+  assert.equal((await rowmill([...customers, '-o', join(folder.path, 'c.csv'), '--parts', '12'])).code, 0)
+  const names = (await readdir(folder.path)).toSorted()
+  assert.equal(names.length, 13)
+  assert.deepEqual([names[0], names[11], names[12]], ['c-00001-of-00012.csv', 'c-00012-of-00012.csv', 'c.csv'])
+  const parts = await Promise.all(names.slice(0, 12).map(read))
+  assert.ok(parts.every((part) => part.startsWith(header)))
+  assert.equal(header + parts.map((part) => part.slice(header.length)).join(''), stdout)
 })
 
-test('plays are spread over 1000 songs, the days of 2020 and 1 to 1000 plays', () => {
-  const [header, ...plays] = rows(100_000, 1)
-  assert.deepEqual(header, ['Song', 'Date', 'Number of Plays'])
-  assert.equal(plays.length, 100_000)
-  assert.ok(plays.every((row) => row.length === 3 && /^[A-Za-z ]+$/.test(row[0] ?? '')))
-  assert.equal(new Set(plays.map(([song]) => song)).size, 1000)
-  const days = new Set(plays.map(([, day]) => day))
-  assert.equal(days.size, 365)
-  assert.ok([...days].every((day) => day?.startsWith('2020-')))
-  const numbers = plays.map(([, , number]) => Number(number))
-  assert.equal(Math.min(...new Set(numbers)), 1)
-  assert.equal(Math.max(...new Set(numbers)), 1000)
-  assert.equal(
-    new Set(
-      rows(100_000, 1, 2500)
-        .slice(1)
-        .map(([song]) => song),
-    ).size,
-    2500,
-  )
-  assert.deepEqual(rows(0, 1), [['Song', 'Date', 'Number of Plays']])
+test('none of the parts is left when one cannot be written', async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'rowmill-generate-'))
+  await mkdir(join(folder.path, 'c-00002-of-00003.csv'))
+  const { code, stderr } = await rowmill([...customers, '-o', join(folder.path, 'c.csv'), '--parts', '3'])
+  assert.equal(code, 1)
+  assert.match(stderr, /^rowmill: .*c-00002-of-00003\.csv cannot be written \(EISDIR\)\./)
+  assert.deepEqual(await readdir(folder.path), ['c-00002-of-00003.csv'])
 })

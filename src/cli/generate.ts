@@ -1,90 +1,56 @@
+import { basename, dirname, extname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
+import { type Customers, customersCsv } from './customers.ts'
+import { playsCsv } from './plays.ts'
 import { createMeter } from './progress.ts'
-import { save } from './save.ts'
-
-const chunkBytes = 1 << 20
+import { saveAll } from './save.ts'
 
 /** Writes made-up plays, the same ones for the same numbers, about 35 bytes a row. */
 export async function generatePlays(
-  args: { rows: number; seed: number; songs: number; output: string | undefined },
+  { rows, seed, songs, output }: { rows: number; seed: number; songs: number; output: string | undefined },
+  context: Context,
+): Promise<ExitCode> {
+  const paths = output === undefined ? undefined : [output]
+  return await generate({ rows, paths, make: (_, onProgress) => playsCsv(rows, seed, songs, onProgress) }, context)
+}
+
+/** Writes made-up customers, the same ones for the same numbers, about 75 bytes a row. Parts are for files only. */
+export async function generateCustomers(
+  { output, parts, ...customers }: Required<Omit<Customers, 'part'>> & { output: string | undefined },
+  context: Context,
+): Promise<ExitCode> {
+  const paths = output === undefined ? undefined : partPaths(output, parts)
+  const make: Make = (part, onProgress) => customersCsv({ ...customers, part, parts: paths?.length ?? 1 }, onProgress)
+  return await generate({ rows: customers.rows, paths, make }, context)
+}
+
+/** The bytes of a part, from 1 on; `onProgress` has the rows up to there, of all parts. */
+type Make = (part: number, onProgress: (rows: number) => void) => Iterable<Buffer>
+
+/** Writes the parts to their paths, where they take their places together; without any, one to standard output. */
+async function generate(
+  { rows, paths, make }: { rows: number; paths: readonly string[] | undefined; make: Make },
   { signal, stdout, stderr }: Context,
 ): Promise<ExitCode> {
   using meter = createMeter(stderr)
-  const chunks = Readable.from(
-    playsCsv(args.rows, args.seed, args.songs, (done) => {
-      meter.show('Generating', { unit: 'rows', done, total: args.rows })
-    }),
-  )
-  if (args.output === undefined) await pipeline(chunks, stdout, { signal, end: false })
-  else await save(chunks, args.output, signal)
+  const open = (part: number) =>
+    Readable.from(make(part, (done) => meter.show('Generating', { unit: 'rows', done, total: rows })))
+  if (paths === undefined) await pipeline(open(1), stdout, { signal, end: false })
+  else
+    await saveAll(
+      paths.map((path, i) => ({ path, open: () => open(i + 1) })),
+      signal,
+    )
   return exitCodes.done
 }
 
-/** `Song,Date,Number of Plays`, in chunks: songs and days of 2020 in any order, 1 to 1000 plays a row. */
-export function* playsCsv(
-  rows: number,
-  seed: number,
-  songs = 1000,
-  onProgress: (rows: number) => void = () => {},
-): Generator<Buffer> {
-  const heads = Array.from({ length: songs }, (_, i) => Buffer.from(`${songName(i)},`))
-  const days = Array.from({ length: 365 }, (_, i) => {
-    return Buffer.from(`${new Date(Date.UTC(2020, 0, 1 + i)).toISOString().slice(0, 10)},`)
-  })
-  const tails = Array.from({ length: 1000 }, (_, i) => Buffer.from(`${i + 1}\n`))
-  const longest = Math.max(...heads.map((head) => head.length)) + 16
-  const next = sfc32(seed)
-
-  let chunk = Buffer.allocUnsafe(chunkBytes)
-  let at = chunk.write('Song,Date,Number of Plays\n')
-  // Byte by byte: for texts this short a loop is several times as fast as Buffer.copy.
-  const put = (text: Buffer | undefined) => {
-    if (text === undefined) return
-    for (let i = 0; i < text.length; i++) chunk[at++] = text[i] ?? 0
-  }
-  for (let row = 0; row < rows; row++) {
-    if (at > chunkBytes - longest) {
-      onProgress(row)
-      yield chunk.subarray(0, at)
-      chunk = Buffer.allocUnsafe(chunkBytes)
-      at = 0
-    }
-    put(heads[Math.floor(next() * songs)])
-    put(days[Math.floor(next() * days.length)])
-    put(tails[Math.floor(next() * tails.length)])
-  }
-  yield chunk.subarray(0, at)
-}
-
-const first = 'Silver,Golden,Crimson,Velvet,Midnight,Electric,Silent,Broken,Distant,Endless'.split(',')
-const second = 'Summer,Winter,River,Ocean,Mountain,Desert,City,Garden,Harbour,Station'.split(',')
-const third = 'Dream,Light,Shadow,Echo,Road,Rain,Fire,Letter,Mirror,Promise'.split(',')
-
-/** A name of its own for every number; the first thousand without one in it. */
-function songName(n: number): string {
-  const words = [first[n % 10], second[Math.floor(n / 10) % 10], third[Math.floor(n / 100) % 10]].join(' ')
-  return n < 1000 ? words : `${words} ${Math.floor(n / 1000) + 1}`
-}
-
-/**
- * Numbers in [0, 1) from a seed of up to 53 bits: sfc32, "Small Fast Counter", by Chris Doty-Humphrey (PractRand 0.94),
- * seeded and warmed up as there.
- */
-function sfc32(seed: number): () => number {
-  let a = 0
-  let b = seed | 0
-  let c = Math.floor(seed / 2 ** 32) | 0
-  let counter = 1
-  const next = () => {
-    const sum = (a + b + counter) | 0
-    counter = (counter + 1) | 0
-    a = b ^ (b >>> 9)
-    b = (c + (c << 3)) | 0
-    c = (((c << 21) | (c >>> 11)) + sum) | 0
-    return (sum >>> 0) / 2 ** 32
-  }
-  for (let i = 0; i < 12; i++) next()
-  return next
+/** `customers.csv` → `customers-00001-of-00003.csv`, …: by name they are in the order of their rows. */
+function partPaths(path: string, parts: number): string[] {
+  if (parts === 1) return [path]
+  const extension = extname(path)
+  const stem = join(dirname(path), basename(path, extension))
+  const padded = (number: number) => String(number).padStart(5, '0')
+  return Array.from({ length: parts }, (_, i) => `${stem}-${padded(i + 1)}-of-${padded(parts)}${extension}`)
 }

@@ -1,6 +1,6 @@
 /** A file of plays big enough to be interrupted, and what must come out of it, by other means than the engine's. */
 import { open } from 'node:fs/promises'
-import { playsCsv } from '../../src/cli/generate.ts'
+import { playsCsv } from '../../src/cli/plays.ts'
 
 export interface Plays {
   readonly path: string
