@@ -17,8 +17,8 @@ export interface Fault extends Place {
   readonly column: string | null
   readonly code: RejectCode
   readonly message: string
-  /** The cells in the file's order; null where the record could not be split, or is no text. */
-  readonly cells: readonly string[] | null
+  /** The cells in the file's order, null for nothing; null where the record could not be split, or is no text. */
+  readonly cells: readonly (string | null)[] | null
 }
 
 /** The columns of every list of rejects. */

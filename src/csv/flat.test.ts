@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import { escapeCell } from './flat.ts'
+import { DuckDBInstance } from '@duckdb/node-api'
+import fc from 'fast-check'
+import { escapeCell, keptEmpty, unescapeCell, unescapeSql } from './flat.ts'
 
 test('what would break a line is escaped, and nothing else, wherever it stands', () => {
   assert.equal(escapeCell('a,"b"\t\u0002é😀'), 'a,"b"\t\u0002é😀')
@@ -10,6 +12,35 @@ test('what would break a line is escaped, and nothing else, wherever it stands',
   for (const before of ['', 'x']) {
     const cell = `\n${before}${'😀'.repeat(100_000)}\n`
     assert.ok(escapeCell(cell) === `\u001b1${cell.slice(1, -1)}\u001b1`, 'it is another')
+    // The escape may stand where one piece ends and another begins.
+    for (const shift of ['', 'x']) {
+      const many = shift + '\n'.repeat(100_000)
+      assert.ok(unescapeCell(escapeCell(many)) === many, 'it does not come back')
+    }
+  }
+})
+
+test('what was escaped is put back, by SQL as well, and makes an empty text of one that is kept', async () => {
+  const instance = await DuckDBInstance.create()
+  const connection = await instance.connect()
+  const unescaped = async (cell: string) => {
+    return (await connection.runAndReadAll(`SELECT ${unescapeSql('$1')}`, [cell])).getRows()
+  }
+  const piece = fc.constantFrom('\n', '\r', '\u001f', '\u0001', '\u001b', '0', '1', '5', 'é', ',')
+  const cells = fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join(''))
+  try {
+    await fc.assert(
+      fc.asyncProperty(cells, async (cell) => {
+        assert.deepEqual(await unescaped(escapeCell(cell)), [[cell]])
+        assert.equal(unescapeCell(escapeCell(cell)), cell)
+      }),
+      { numRuns: 300 },
+    )
+    assert.deepEqual(await unescaped(keptEmpty), [['']])
+    assert.equal(unescapeCell(keptEmpty), '')
+  } finally {
+    connection.closeSync()
+    instance.closeSync()
   }
 })
 

@@ -3,14 +3,20 @@
  * is one line without any quoting. DuckDB then reads it in parallel and cannot be misled about what a record is.
  *
  * A line is the cells, separated by U+001F; in a placed copy `line, byte offset, byte length, record number` stand before
- * them. The bytes that would break this, inside values, are written as an escape and put back by `unescapeSql`.
+ * them. The bytes that would break this, inside values, are written as an escape and put back by `unescapeSql`. An empty
+ * cell is nothing; where a column keeps its empty texts, one that is in quotes is an escape, too.
  */
+import { escapeText, pieceLength } from './escape.ts'
+
 export const flatDelimiter = '\u001f'
 
 /** What stands before the cells on each line of a placed copy. */
 export const flatColumns = ['line', 'byte_offset', 'byte_length', 'record'] as const
 
 export const escapeMark = '\u001b'
+
+/** A cell that is an empty text, and not nothing. */
+export const keptEmpty = '\u001b5'
 
 const escapes = [
   ['\n', '\u001b1'],
@@ -21,24 +27,33 @@ const escapes = [
   [escapeMark, '\u001b0'],
 ] as const
 
-const special = `[${escapes.map(([plain]) => plain).join('')}]`
-const someSpecial = new RegExp(special)
-const everySpecial = new RegExp(special, 'g')
+const special = new RegExp(`[${escapes.map(([plain]) => plain).join('')}]`, 'g')
 const written = new Map<string, string>(escapes)
-
-/** Characters that are escaped at once: as a whole, a cell of many MiB of line ends would take a hundred times its size. */
-const pieceLength = 1 << 16
+const everyEscape = new RegExp(`${escapeMark}.`, 'gs')
+const meant = new Map<string, string>(escapes.map(([plain, escape]) => [escape, plain]))
 
 export function escapeCell(cell: string): string {
-  if (!someSpecial.test(cell)) return cell
+  return escapeText(cell, special, written)
+}
+
+/** Undoes `escapeCell`, and makes of `keptEmpty` an empty text. */
+export function unescapeCell(cell: string): string {
+  if (!cell.includes(escapeMark)) return cell
   let text = ''
-  for (let at = 0; at < cell.length; at += pieceLength) {
-    text += cell.slice(at, at + pieceLength).replace(everySpecial, (plain) => written.get(plain) ?? plain)
+  let end = 0
+  for (let at = 0; at < cell.length; at = end) {
+    end = at + pieceLength
+    // The two characters of an escape stay together.
+    if (cell[end - 1] === escapeMark) end++
+    text += cell.slice(at, end).replace(everyEscape, (escape) => meant.get(escape) ?? '')
   }
   return text
 }
 
-/** The SQL expression that undoes `escapeCell`. */
+/** The SQL expression that undoes `escapeCell`, and makes of `keptEmpty` an empty text. */
 export function unescapeSql(expression: string): string {
-  return escapes.reduce((sql, [plain, escape]) => `replace(${sql}, '${escape}', '${plain}')`, expression)
+  return [['', keptEmpty] as const, ...escapes].reduce(
+    (sql, [plain, escape]) => `replace(${sql}, '${escape}', '${plain}')`,
+    expression,
+  )
 }

@@ -1,5 +1,5 @@
 /** The type of a column by the evidence of all its cells, and what that evidence is. */
-import { type ColumnType, columnTypes } from '../model.ts'
+import { type ColumnType, columnTypes } from '../table-schema.ts'
 import { type ColumnEvidence, countOf } from './evidence.ts'
 import { filledShapes, type Shape, shapes } from './shapes.ts'
 

@@ -42,7 +42,8 @@ async function cleaned(content: string | Buffer, given: ReaderOptions = {}) {
 
 /** What a pipeline makes of it. */
 async function read(content: string | Buffer, expected: readonly string[] = []) {
-  const options = { ...optionsOf({}, expected), kernel: await Kernel.load(), threads: 1, onFault: async () => {} }
+  const reading = { copy: true, keepEmpty: false, kernel: await Kernel.load(), threads: 1, onFault: async () => {} }
+  const options = { ...optionsOf({}, expected), ...reading }
   return await readCsv(await file(content), options)
 }
 

@@ -7,11 +7,11 @@ import type { Warning } from '../model.ts'
 import { type ColumnEvidence, columnEvidence } from './evidence.ts'
 import type { Fault } from './fault.ts'
 import { flatDelimiter } from './flat.ts'
-import { type Kernel, suitsKernel } from './kernel/kernel.ts'
+import { scanSimple, scanSound } from './halves.ts'
+import { columnFlags, type Kernel, suitsKernel } from './kernel/kernel.ts'
 import { certainFile, type OpenFile, openFile, type OpenOptions } from './open.ts'
 import { type LineEnds, readRecords, type Tally } from './records.ts'
 import { lineEndsOf, tallyWarnings } from './report.ts'
-import { scanSimple } from './simple.ts'
 
 /** Bytes a line may have for DuckDB to read it where it stands. */
 const longestLine = 1 << 20
@@ -19,9 +19,9 @@ const longestLine = 1 << 20
 export interface Reading {
   /**
    * `plain`: the file itself, one record a line, no quoting. `flat`: a copy of that kind, see `flat.ts`. `placed`: the
-   * same with the place of each record before its cells.
+   * same with the place of each record before its cells. `none`: the records were looked at, and no copy was made.
    */
-  readonly layout: 'plain' | 'flat' | 'placed'
+  readonly layout: 'plain' | 'flat' | 'placed' | 'none'
   readonly path: string
   readonly delimiter: string
   readonly lineEnd: '\n' | '\r\n'
@@ -43,6 +43,10 @@ export interface Reading {
 
 export interface ReadOptions extends OpenOptions {
   readonly kernel: Kernel
+  /** Whether a file that is not simple is to be copied at once. */
+  readonly copy: boolean
+  /** Whether an empty cell in quotes is told apart from nothing in a flat copy. */
+  readonly keepEmpty: boolean
   /** How many there may be. */
   readonly threads: number
   /** Told in the order of the file. */
@@ -52,7 +56,11 @@ export interface ReadOptions extends OpenOptions {
 /** @throws {AppError} rejected, when the file cannot be trusted at all. */
 export async function readFile(path: string, options: ReadOptions): Promise<Reading> {
   const file = await openFile(path, options, 'presumed')
-  return (await readPlain(file, options)) ?? (await readFlat(await certainFile(path, file, options), 'flat', options))
+  const plain = await readPlain(file, options)
+  if (plain !== undefined) return plain
+  const uncopied = options.copy ? undefined : await readSound(file, options)
+  if (uncopied !== undefined) return uncopied
+  return await readFlat(await certainFile(path, file, options), options.copy ? 'flat' : 'none', options)
 }
 
 /**
@@ -64,26 +72,41 @@ async function readPlain(file: OpenFile, options: ReadOptions): Promise<Reading 
   if (sniffed.preamble.lines > 0 || !suitsKernel(dialect)) return undefined
   // DuckDB drops a mark only together with the header.
   if (file.hasQuotes || file.line > 2 || (!sniffed.header.present && start > 0)) return undefined
-  const { tally, evidence } = await scanSimple(file, options)
+  const scan = await scanSimple(file, options)
+  if (scan === undefined) return undefined
+  const { tally, evidence } = scan
   const lineEnd = lineEndOf(lineEndsOf(file, tally))
-  if (!tally.isSimple || lineEnd === undefined || tally.longestRecord >= longestLine) return undefined
+  if (lineEnd === undefined || tally.longestRecord >= longestLine) return undefined
   const place = { path: file.path, delimiter: dialect.delimiter, lineEnd, skip: sniffed.header.present ? 1 : 0 }
   return { layout: 'plain', ...place, ...readingOf(file, tally, evidence), longest: longestLine }
 }
 
+/** A file without a single fault is read in two halves. That it is UTF-8, which may have been presumed, shows then, too. */
+async function readSound(file: OpenFile, options: ReadOptions): Promise<Reading | undefined> {
+  const scan = suitsKernel(file.dialect) ? await scanSound(file, options) : undefined
+  if (scan === undefined) return undefined
+  const place = { path: file.path, delimiter: file.dialect.delimiter, lineEnd: '\n', skip: 0 } as const
+  return { layout: 'none', ...place, ...readingOf(file, scan.tally, scan.evidence), longest: 0 }
+}
+
 /** @param layout `placed` costs more, and is for a file in which a value was found that does not fit. */
-export async function readFlat(file: OpenFile, layout: 'flat' | 'placed', options: ReadOptions): Promise<Reading> {
+export async function readFlat(
+  file: OpenFile,
+  layout: 'flat' | 'placed' | 'none',
+  options: ReadOptions,
+): Promise<Reading> {
   const path = `${options.scratch}.flat`
   await using copy = await open(path, 'w')
   // DuckDB would take some first bytes for a mark, so the first line is no record.
   await copy.appendFile('flat\n')
-  const { kernel, onFault, signal, onProgress } = options
+  const { kernel, keepEmpty, onFault, signal, onProgress } = options
   const tally = await readRecords(file.path, kernel, {
     dialect: file.dialect,
     names: file.header,
     start: file.start,
     line: file.line,
-    output: layout,
+    output: layout === 'none' ? 'nothing' : layout,
+    flags: file.header.map(() => (keepEmpty ? columnFlags.keepEmpty : 0)),
     shapes: true,
     write: (bytes) => copy.appendFile(bytes),
     onFault: (fault) => onFault(fault, file),

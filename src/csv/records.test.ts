@@ -8,11 +8,13 @@ import fc from 'fast-check'
 import { type Dialect, standardDialect } from './dialect.ts'
 import { columnEvidence } from './evidence.ts'
 import type { Fault } from './fault.ts'
-import { Kernel, type Output } from './kernel/kernel.ts'
+import { columnFlags, Kernel, type Output } from './kernel/kernel.ts'
 import { readRecords } from './records.ts'
+import { parseTabbed } from './tabbed.ts'
 
 interface Given {
   readonly output?: Output
+  readonly flags?: readonly number[]
   readonly dialect?: Dialect
   readonly columns?: number
   readonly blockBytes?: number
@@ -29,10 +31,9 @@ suite('readRecords', () => {
   after(() => rm(folder, { recursive: true, force: true }))
 
   /** All that can be known of a reading. */
-  const read = async (
-    content: Buffer,
-    { output = 'clean', dialect = standardDialect, columns = 2, blockBytes = 512 << 10, onlyMachine = false }: Given,
-  ) => {
+  const read = async (content: Buffer, given: Given) => {
+    const { output = 'clean', flags = [], dialect = standardDialect, columns = 2 } = given
+    const { blockBytes = 512 << 10, onlyMachine = false } = given
     const path = join(folder, 'file')
     await writeFile(path, content)
     const written: Buffer[] = []
@@ -43,6 +44,7 @@ suite('readRecords', () => {
       start: 0,
       line: 1,
       output,
+      flags,
       shapes: true,
       write: async (bytes) => void written.push(Buffer.from(bytes)),
       onFault: async (fault) => void faults.push(fault),
@@ -73,6 +75,8 @@ suite('readRecords', () => {
         '-0',
         '007',
         '1,5',
+        '\\',
+        '\\N',
       ),
     },
     { weight: 1, arbitrary: fc.constantFrom('\0', '\u001b', '\u0001', '\u001f') },
@@ -94,7 +98,7 @@ suite('readRecords', () => {
   })
 
   const dialects: fc.Arbitrary<Dialect> = fc.record({
-    delimiter: fc.constantFrom(',', ';', '\t', '.', '\u001f', '\u001b'),
+    delimiter: fc.constantFrom(',', ';', '\t', '|', '.', '\u001f', '\u001b'),
     quote: fc.constantFrom('"', "'", null),
     escape: fc.constantFrom('"', "'", '\\'),
     comment: fc.constantFrom(null, '#', '\u0002'),
@@ -111,19 +115,29 @@ suite('readRecords', () => {
       'latin1',
     )
 
-  for (const output of ['nothing', 'clean', 'flat', 'placed'] as const) {
+  const { keepEmpty, leaveOut } = columnFlags
+  const someFlags = fc.array(fc.constantFrom(0, keepEmpty, leaveOut, keepEmpty | leaveOut), { maxLength: 3 })
+
+  for (const output of ['nothing', 'clean', 'flat', 'placed', 'tabbed'] as const) {
     test(`gives the same with and without the kernel: ${output}`, async () => {
       const cells = fc.integer({ min: 1, max: 3 })
       await fc.assert(
-        fc.asyncProperty(fc.oneof(bytes, broken), cells, dialects, async (standard, columns, some) => {
-          const dialect = some.escape === some.quote || some.escape === '\\' ? some : { ...some, escape: some.quote }
-          const content = spoken(standard, dialect)
-          const { tally: byKernel, ...one } = await read(content, { output, columns, dialect })
-          const { tally, ...other } = await read(content, { output, columns, dialect, onlyMachine: true })
-          assert.deepEqual(one, other)
-          // The machine knows nothing of simple files.
-          assert.deepEqual({ ...byKernel, isSimple: false }, { ...tally, isSimple: false })
-        }),
+        fc.asyncProperty(
+          fc.oneof(bytes, broken),
+          cells,
+          dialects,
+          someFlags,
+          async (standard, columns, some, flags) => {
+            const dialect = some.escape === some.quote || some.escape === '\\' ? some : { ...some, escape: some.quote }
+            const content = spoken(standard, dialect)
+            const given = { output, flags, columns, dialect }
+            const { tally: byKernel, ...one } = await read(content, given)
+            const { tally, ...other } = await read(content, { ...given, onlyMachine: true })
+            assert.deepEqual(one, other)
+            // The machine knows nothing of simple files.
+            assert.deepEqual({ ...byKernel, isSimple: false }, { ...tally, isSimple: false })
+          },
+        ),
         { numRuns: 400 },
       )
     })
@@ -172,6 +186,10 @@ suite('readRecords', () => {
     lastEnd: fc.boolean(),
   })
 
+  const dialectOf = ({ delimiter, quote, escape }: { delimiter: string; quote: string; escape: string }): Dialect => {
+    return { delimiter, quote, escape: escape === 'doubled' ? quote : escape, comment: null }
+  }
+
   const write = (
     rows: readonly (readonly string[])[],
     how: Omit<Dialect, 'comment'> & { lineEnd: string; quoteAll: boolean; lastEnd: boolean },
@@ -193,12 +211,7 @@ suite('readRecords', () => {
   test('reads back what any table of texts says, in any dialect, however it is cut', async () => {
     await fc.assert(
       fc.asyncProperty(table, form, fc.integer({ min: 1, max: 64 }), async (rows, how, blockBytes) => {
-        const dialect = {
-          delimiter: how.delimiter,
-          quote: how.quote,
-          escape: how.escape === 'doubled' ? how.quote : how.escape,
-          comment: null,
-        }
+        const dialect = dialectOf(how)
         const content = write(rows, { ...how, ...dialect })
         const { text, faults, tally } = await read(content, { dialect, columns: rows[0]?.length ?? 0, blockBytes })
         assert.deepEqual(faults, [])
@@ -208,6 +221,40 @@ suite('readRecords', () => {
       { numRuns: 400 },
     )
   })
+
+  test('says the same in tabbed text, but for the columns that are left out', async () => {
+    await fc.assert(
+      fc.asyncProperty(table, form, someFlags, async (rows, how, flags) => {
+        const columns = rows[0]?.length ?? 0
+        const dialect = dialectOf(how)
+        const { text } = await read(write(rows, { ...how, ...dialect }), { output: 'tabbed', flags, dialect, columns })
+        const lines = Buffer.from(text, 'latin1').toString().split('\n')
+        assert.equal(lines.pop(), '')
+        const has = (column: number, flag: number) => ((flags[column] ?? 0) & flag) !== 0
+        const isKept = (column: number) => how.quoteAll && has(column, keepEmpty)
+        const written = rows.map((row) => {
+          const values = row.map((value, column) => (value === '' && !isKept(column) ? null : value))
+          return values.filter((_, column) => !has(column, leaveOut))
+        })
+        // Of a record without any column an empty line is left.
+        const expected = written.map((values) => (values.length === 0 ? [''] : values))
+        assert.deepEqual(lines.map(parseTabbed), expected)
+      }),
+      { numRuns: 400 },
+    )
+  })
+
+  for (const onlyMachine of [false, true]) {
+    test(`tells an empty text from nothing where it is kept, ${onlyMachine ? 'without' : 'with'} the kernel`, async () => {
+      const content = Buffer.from('"",""\n,\n')
+      const given = { flags: [keepEmpty], onlyMachine }
+      const flat = await read(content, { ...given, output: 'flat' })
+      assert.equal(flat.text, '\u001b5\u001f\n\u001f\n')
+      assert.deepEqual(flat.tally.escaped, [true, false])
+      const tabbed = await read(content, { ...given, output: 'tabbed' })
+      assert.equal(tabbed.text, '\t\\N\n\\N\t\\N\n')
+    })
+  }
 
   test('takes valid files as csv-parse does', async () => {
     const valid = fc

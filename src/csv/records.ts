@@ -29,6 +29,8 @@ export interface RecordsOptions {
   /** Where to end, if not with the file: behind some line end. */
   readonly end?: number
   readonly output: Output
+  /** `columnFlags` by column, for what is written; none where there is no entry. */
+  readonly flags?: ArrayLike<number>
   readonly shapes: boolean
   /** Takes the output, a piece at a time, while reading goes on. The bytes are its own only until it resolves. */
   readonly write: (bytes: Buffer) => Promise<void>
@@ -62,6 +64,8 @@ export interface Tally {
   /** Bytes of the longest record without its line end, and of the longest line written. */
   readonly longestRecord: number
   readonly longestWritten: number
+  /** The physical line behind the last record. */
+  readonly endLine: number
   /** By column, whether some cell in the flat copy is written with escapes. */
   readonly escaped: readonly boolean[]
 }
@@ -89,14 +93,14 @@ class Reader {
   #writing: Promise<void> = Promise.resolve()
 
   constructor(kernel: Kernel, window: Window, options: RecordsOptions) {
-    const { dialect, names, output, shapes, line } = options
+    const { dialect, names, output, flags = [], shapes, line } = options
     this.#kernel = kernel
     this.#window = window
     this.#options = options
     this.#machine = new Machine(dialect)
     this.#byKernel = suitsKernel(dialect) && options.onlyMachine !== true
     kernel.reset()
-    kernel.configure({ columns: names.length, dialect, output, shapes })
+    kernel.configure({ columns: names.length, dialect, output, flags, shapes })
     kernel.set('line', line)
   }
 
@@ -225,7 +229,7 @@ class Reader {
         note(kernel.evidence, i, text, length, isQuoted(machine.kinds[i]), line)
       }
     }
-    const text = writeRecord(output, machine, bytes, this.#place(at, machine.textEnd - at), kernel.escaped)
+    const text = writeRecord(output, machine, bytes, this.#place(at, machine.textEnd - at), kernel)
     const written = kernel.get('written')
     const length = kernel.output.write(text, written)
     kernel.set('written', written + length)
@@ -309,6 +313,7 @@ class Reader {
       isSimple: this.#isSimple(),
       longestRecord: kernel.get('longestRecord'),
       longestWritten: kernel.get('longestWritten'),
+      endLine: kernel.get('line'),
       escaped: Array.from(kernel.escaped.subarray(0, this.#options.names.length), (flag) => flag === 1),
     }
   }

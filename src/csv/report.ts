@@ -1,5 +1,6 @@
 /** What reading a file has found out, as `report.json` tells it. */
-import type { ColumnType, Warning } from '../model.ts'
+import type { Warning } from '../model.ts'
+import type { ColumnType } from '../table-schema.ts'
 import type { Compression } from './bytes.ts'
 import type { Dialect } from './dialect.ts'
 import type { Detection } from './encoding.ts'

@@ -1,24 +1,27 @@
 /** Records that the machine has taken, written as the kernel writes those that it takes. */
 import type { Place } from './fault.ts'
-import { escapeCell, flatDelimiter } from './flat.ts'
-import type { Output } from './kernel/kernel.ts'
+import { escapeCell, flatDelimiter, keptEmpty } from './flat.ts'
+import { columnFlags, type Kernel, type Output } from './kernel/kernel.ts'
 import { isQuoted, type Machine } from './machine.ts'
+import { tabbedLine } from './tabbed.ts'
 
 /**
  * The line of output for the machine's latest record.
- * @param escaped by column, is set to 1 where a cell is written with escapes.
+ * @param kernel says how columns are written, and is told of those in which a cell of a flat copy has escapes.
  */
 export function writeRecord(
   output: Output,
   machine: Machine,
   bytes: Buffer,
   place: Place,
-  escaped: Uint8Array,
+  { flags, escaped }: Pick<Kernel, 'flags' | 'escaped'>,
 ): string {
   const cells = machine.cells(bytes)
+  const has = (i: number, flag: number) => ((flags[i] ?? 0) & flag) !== 0
+  const isKept = (i: number) => isQuoted(machine.kinds[i]) && has(i, columnFlags.keepEmpty)
   const flat = () =>
     cells.map((cell, i) => {
-      const written = escapeCell(cell)
+      const written = cell === '' && isKept(i) ? keptEmpty : escapeCell(cell)
       if (written !== cell) escaped[i] = 1
       return written
     })
@@ -32,6 +35,10 @@ export function writeRecord(
     case 'placed': {
       const { line, byteOffset, byteLength, record } = place
       return `${[line, byteOffset, byteLength, record, ...flat()].join(flatDelimiter)}\n`
+    }
+    case 'tabbed': {
+      const values = cells.map((cell, i) => (cell === '' && !isKept(i) ? null : cell))
+      return tabbedLine(values.filter((_, i) => !has(i, columnFlags.leaveOut)))
     }
   }
 }

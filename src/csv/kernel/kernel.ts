@@ -3,9 +3,20 @@ import { readFile } from 'node:fs/promises'
 import type { Dialect } from '../dialect.ts'
 import { type EvidenceArrays, shapeSlots } from '../evidence.ts'
 
-/** What is written of each record: nothing; clean CSV; a line of the flat copy, without or with the record's place. */
-const outputs = { nothing: 0, clean: 1, flat: 2, placed: 3 } as const
+/**
+ * What is written of each record: nothing; clean CSV; a line of the flat copy (`flat.ts`), without or with the record's
+ * place; a line of tabbed text (`tabbed.ts`).
+ */
+const outputs = { nothing: 0, clean: 1, flat: 2, placed: 3, tabbed: 4 } as const
 export type Output = keyof typeof outputs
+
+/** What may be said of how a column is written, as bits. */
+export const columnFlags = {
+  /** An empty cell in quotes is an empty text, and not the same as nothing: in the flat copy and in tabbed text. */
+  keepEmpty: 1,
+  /** It is not written: in tabbed text. */
+  leaveOut: 2,
+} as const
 
 /** Why it stopped: the bytes ended, what comes next is for the machine, or the output is full. */
 export type Stop = 'ended' | 'stopped' | 'full'
@@ -19,6 +30,8 @@ export interface KernelOptions {
   readonly output: Output
   /** Whether to note the shapes of cells. */
   readonly shapes: boolean
+  /** `columnFlags` by column; none where there is no entry. */
+  readonly flags?: ArrayLike<number>
 }
 
 /** Addresses in its memory, and sizes. */
@@ -29,6 +42,7 @@ type Layout =
   | 'wholeAt'
   | 'fractionAt'
   | 'escapedAt'
+  | 'columnFlagsAt'
   | 'inputAt'
   | 'inputBytes'
   | 'outputAt'
@@ -78,6 +92,8 @@ export class Kernel {
   readonly evidence: EvidenceArrays
   /** By column, 1 when some cell of it is written with escapes. */
   readonly escaped: Uint8Array
+  /** By column, as configured. */
+  readonly flags: Uint8Array
   readonly #exports: Exports
 
   private constructor(exports: Exports) {
@@ -88,6 +104,7 @@ export class Kernel {
     this.input = Buffer.from(buffer, at('inputAt'), at('inputBytes'))
     this.output = Buffer.from(buffer, at('outputAt'), at('outputBytes'))
     this.escaped = new Uint8Array(buffer, at('escapedAt'), mostColumns)
+    this.flags = new Uint8Array(buffer, at('columnFlagsAt'), mostColumns)
     this.evidence = {
       counts: new Float64Array(buffer, at('countsAt'), slots),
       firstLines: new Float64Array(buffer, at('firstsAt'), slots),
@@ -103,11 +120,13 @@ export class Kernel {
     return new Kernel(instance.exports as Exports)
   }
 
-  configure({ columns, dialect, output, shapes }: KernelOptions): void {
+  configure({ columns, dialect, output, shapes, flags = [] }: KernelOptions): void {
     const { delimiter, quote, escape, comment } = dialect
     // 0 stands for what the dialect does not have; without an escape of its own, a quote is escaped by another.
     const byteOf = (char: string | null) => char?.charCodeAt(0) ?? 0
     const ownEscape = quote === null || escape === quote ? null : escape
+    this.flags.fill(0)
+    this.flags.set(flags)
     this.#exports.configure(
       columns,
       delimiter.charCodeAt(0),

@@ -7,22 +7,10 @@
  */
 
 import { shapeOf, wholeDigits, fractionDigits, EMPTY, INTEGER, DECIMAL, QUOTED_EMPTY } from './shape'
-import {
-  copy,
-  unescape,
-  writeNumber,
-  writePlainClean,
-  writeQuotedClean,
-  writeQuotedFlat,
-  writeTextClean,
-  writeTextFlat,
-  COMMA,
-  CR,
-  LF,
-  QUOTE,
-} from './write'
+import { copy, copyRecord, unescape, writeEscaped, writeNumber } from './write'
+import { isControlOr, writePlainClean, writeQuotedClean, writeTextClean } from './write'
+import { BACKSLASH, COMMA, CR, FLAT_ESCAPES, KEPT_EMPTY, LF, NULL_CELL, QUOTE, TAB, TABBED_ESCAPES } from './write'
 
-const TAB: u8 = 0x09
 const FLAT_DELIMITER: u8 = 0x1f
 
 /** Where things are in memory; the host reads these. Cells of the record at hand, then evidence, input, output. */
@@ -39,6 +27,10 @@ export const wholeAt: usize = longestAt + mostColumns * 4
 export const fractionAt: usize = wholeAt + mostColumns
 /** 1 for a column of which some cell is written with escapes. */
 export const escapedAt: usize = fractionAt + mostColumns
+/** What the host says of each column before `configure`, as bits. */
+export const columnFlagsAt: usize = escapedAt + mostColumns
+const KEEP_EMPTY: u8 = 1
+const LEAVE_OUT: u8 = 2
 export const inputAt: usize = 0x140000
 export const inputBytes: u32 = mostBytes + (1 << 20)
 /** Room behind the input, so that a vector may be loaded at its last byte. */
@@ -50,6 +42,7 @@ const NOTHING: u32 = 0
 const CLEAN: u32 = 1
 const FLAT: u32 = 2
 const PLACED: u32 = 3
+const TABBED: u32 = 4
 
 /** Why it stopped. */
 const ENDED: u32 = 0
@@ -66,6 +59,8 @@ let escape: u8 = 0
 let comment: u8 = 0
 let mode: u32 = NOTHING
 let withShapes: bool = true
+/** Whether some column is left out. */
+let leavesOut: bool = false
 
 /** What the host reads and sets between runs. Offsets count from the input's first byte, `byteBase` before that. */
 export let position: u32 = 0
@@ -101,6 +96,10 @@ export function configure(
   comment = <u8>commentByte
   mode = output
   withShapes = shapes != 0
+  leavesOut = false
+  for (let column: u32 = 0; column < columns; column++) {
+    if ((load<u8>(columnFlagsAt + column) & LEAVE_OUT) != 0) leavesOut = true
+  }
 }
 
 @inline
@@ -112,13 +111,13 @@ function bits(at: usize, byte: v128): u64 {
   return <u64><u32>(a | (b << 16)) | (<u64><u32>(c | (d << 16)) << 32)
 }
 
+/** Control characters, and one byte besides. */
 @inline
-function controls(at: usize): u64 {
-  const space = i8x16.splat(0x20)
-  const a = i8x16.bitmask(i8x16.lt_u(v128.load(at), space))
-  const b = i8x16.bitmask(i8x16.lt_u(v128.load(at, 16), space))
-  const c = i8x16.bitmask(i8x16.lt_u(v128.load(at, 32), space))
-  const d = i8x16.bitmask(i8x16.lt_u(v128.load(at, 48), space))
+function controlsOr(at: usize, byte: v128): u64 {
+  const a = i8x16.bitmask(isControlOr(v128.load(at), byte))
+  const b = i8x16.bitmask(isControlOr(v128.load(at, 16), byte))
+  const c = i8x16.bitmask(isControlOr(v128.load(at, 32), byte))
+  const d = i8x16.bitmask(isControlOr(v128.load(at, 48), byte))
   return <u64><u32>(a | (b << 16)) | (<u64><u32>(c | (d << 16)) << 32)
 }
 
@@ -159,9 +158,9 @@ export function run(end: u32): u32 {
   const vCr = i8x16.splat(<i8>CR)
   const vTab = i8x16.splat(<i8>TAB)
   const input = inputAt
-  /** In clean CSV a double quote that is none here would be one. */
-  const hasStrange = mode == CLEAN && quote != QUOTE
-  const vStrange = i8x16.splat(<i8>QUOTE)
+  /** What is text here, but would not be where it is written. */
+  const strange: u8 = mode == TABBED ? BACKSLASH : mode == CLEAN && quote != QUOTE ? QUOTE : 0
+  const vStrange = i8x16.splat(<i8>strange)
 
   let start = position
   let cells: u32 = 0
@@ -171,7 +170,7 @@ export function run(end: u32): u32 {
   let afterClose: u64 = 0
   let afterCr: u64 = 0
   let afterEscape: u64 = 0
-  /** Of the record at hand: whether it has several lines, and whether its cells cannot be written as they stand. */
+  /** Of the record at hand: whether it has several lines, and whether it cannot be written as it stands. */
   let brokenLines: bool = false
   let careful: bool = false
 
@@ -189,6 +188,7 @@ export function run(end: u32): u32 {
       const escapes = bits(at, vEscape) & valid
       specials = escapes
       if ((escapes | afterEscape) != 0) {
+        sawSpecials = 1
         const escaped = escapedBits(escapes, afterEscape)
         afterEscape = (escapes & ~escaped) >> 63
         between &= ~escaped
@@ -212,22 +212,21 @@ export function run(end: u32): u32 {
       const doubles = escape == 0 ? behindClose & quotes : 0
       faults = (opens & ~((edges << 1) | afterEdge | doubles)) | (behindClose & ~(edges | doubles) & valid)
     }
-    let odd = controls(at) & ~(lf | cr | edges) & valid
+    const odd = controlsOr(at, vStrange) & ~(lf | cr | edges) & valid
     if (odd != 0) {
-      odd &= ~bits(at, vTab)
-      specials |= odd
+      const tabs = bits(at, vTab)
+      specials |= mode == TABBED ? odd : odd & ~tabs
       faults |= odd & bits(at, i8x16.splat(0))
+      if ((odd & ~(tabs | bits(at, vStrange))) != 0) sawSpecials = 1
     }
-    if (hasStrange) specials |= bits(at, vStrange) & valid
-    if (specials != 0) {
-      sawSpecials = 1
-      careful = true
-    }
+    let todo = edges & ~(lf & ((cr << 1) | afterCr))
+    // Quotes and empty cells, too, are written as something else.
+    if (mode == TABBED) specials |= quotes | (todo & ((edges << 1) | afterEdge))
+    if (specials != 0) careful = true
     // Within quotes a line end breaks the record over several lines.
     const inner = lineEnds & within
     if (inner != 0) brokenLines = true
 
-    let todo = edges & ~(lf & ((cr << 1) | afterCr))
     // A fault stops the record that it lies in: edges before it may still end records.
     const stop: u32 = faults == 0 ? 64 : <u32>ctz(faults)
     while (todo != 0) {
@@ -257,7 +256,7 @@ export function run(end: u32): u32 {
         line += 1
       } else {
         const lines = brokenLines ? countLines(start, next) : 1
-        take(start, next, careful)
+        take(start, edge, careful)
         const later: u64 = i < 63 ? ~(<u64>0) << (i + 1) : 0
         if (careful) careful = (specials & later) != 0
         if (brokenLines) brokenLines = (inner & later) != 0
@@ -293,41 +292,76 @@ function countLines(from: u32, to: u32): f64 {
   return <f64>count
 }
 
-/** A sound record: notes the shapes of its cells and writes it. Careful, it unescapes them where they stand. */
-function take(start: u32, next: u32, careful: bool): void {
-  const output = outputAt
-  const separator = mode == CLEAN ? COMMA : FLAT_DELIMITER
-  let out = output + written
-  if (mode == PLACED) out = writePlace(out, start)
+/**
+ * A sound record: notes the shapes of its cells and writes it.
+ * @param careful it has, or a record beside it, what cannot be written as it stands.
+ */
+function take(start: u32, edge: u32, careful: bool): void {
+  const begin = outputAt + written
+  let out = begin
+  // Told the output here, the loop over the cells is compiled without what is for the others.
+  if (mode == FLAT) {
+    out = takeCells(FLAT, out, start, careful)
+  } else if (mode != TABBED) {
+    out = takeCells(mode, mode == PLACED ? writePlace(out, start) : out, start, careful)
+  } else if (careful || leavesOut) {
+    out = takeCells(TABBED, out, start, careful)
+  } else {
+    if (withShapes) takeCells(NOTHING, out, start, false)
+    out = copyRecord(out, inputAt + start, edge - start, delimiter, TAB) + 1
+  }
+  if (mode == NOTHING) return
+  // The line end takes the place of the last separator. Where every column is left out there is none.
+  if (out == begin) out++
+  store<u8>(out - 1, LF)
+  const length = <u32>(out - begin)
+  if (length > longestWritten) longestWritten = length
+  written += length
+}
+
+/** Takes the cells one by one, and writes a separator behind each. Careful, it unescapes them where they stand. */
+@inline
+function takeCells(output: u32, out: usize, start: u32, careful: bool): usize {
+  const separator = output == CLEAN ? COMMA : output == TABBED ? TAB : FLAT_DELIMITER
+  const escapes = output == TABBED ? TABBED_ESCAPES : FLAT_ESCAPES
+  const unescapes = careful && (escape != 0 || quote != QUOTE)
   let from = start
   for (let column: u32 = 0; column < columns; column++) {
     const end = load<u32>(cellEndsAt + (column << 2))
     let at = inputAt + from
     let length = end - from
+    from = end + 1
     const quoted = hasQuote && length > 0 && load<u8>(at) == quote
     if (quoted) {
       at++
       length -= 2
     }
     const asWritten = length
-    if (careful) length = unescape(at, length, quoted, quote, escape, delimiter)
+    if (unescapes) length = unescape(at, length, quoted, quote, escape, delimiter)
     if (withShapes) note(column, at, length, asWritten, quoted)
-    if (mode != NOTHING) {
-      const flag = escapedAt + column
-      if (mode == CLEAN) {
-        if (careful) out = writeTextClean(out, at, length, quoted)
-        else out = quoted ? writeQuotedClean(out, at, length) : writePlainClean(out, at, length, delimiter)
-      } else {
-        if (careful) out = writeTextFlat(out, at, length, flag)
-        else out = quoted ? writeQuotedFlat(out, at, length, quote, flag) : copy(out, at, length)
+    if (output == NOTHING) continue
+    const flags = load<u8>(columnFlagsAt + column)
+    if (output == CLEAN) {
+      if (unescapes) out = writeTextClean(out, at, length, quoted)
+      else out = quoted ? writeQuotedClean(out, at, length) : writePlainClean(out, at, length, delimiter)
+    } else if (output == TABBED && (flags & LEAVE_OUT) != 0) {
+      continue
+    } else if (length == 0) {
+      const kept = quoted && (flags & KEEP_EMPTY) != 0
+      if (output == TABBED ? !kept : kept) {
+        store<u16>(out, output == TABBED ? NULL_CELL : KEPT_EMPTY)
+        if (kept) store<u8>(escapedAt + column, 1)
+        out += 2
       }
-      store<u8>(out++, column + 1 == columns ? LF : separator)
+    } else if (careful || quoted) {
+      const doubled = quoted && !unescapes ? quote : 0
+      out = writeEscaped(out, at, length, doubled, escapes, output == TABBED ? 0 : escapedAt + column)
+    } else {
+      out = copy(out, at, length)
     }
-    from = end + 1
+    store<u8>(out++, separator)
   }
-  const length = <u32>(out - output) - written
-  if (length > longestWritten) longestWritten = length
-  written += length
+  return out
 }
 
 @inline

@@ -1,10 +1,11 @@
-/** How cells are written: as clean CSV, or as the flat copy has them. All write to `out`, and return the place behind. */
+/** How cells are written: as clean CSV, or with escapes instead. All write to `out`, and return the place behind. */
 
 export const LF: u8 = 0x0a
 export const CR: u8 = 0x0d
 export const QUOTE: u8 = 0x22
 export const COMMA: u8 = 0x2c
-const SPACE: u8 = 0x20
+export const TAB: u8 = 0x09
+export const BACKSLASH: u8 = 0x5c
 const ESCAPE_MARK: u8 = 0x1b
 
 /** Copies sixteen bytes at a time, and so up to fifteen too many: there is room behind. */
@@ -16,6 +17,34 @@ export function copy(out: usize, at: usize, length: u32): usize {
   }
   for (let i: u32 = 0; i < length; i += 16) v128.store(out + i, v128.load(at + i))
   return out + length
+}
+
+/** A record whose cells may stand as they are, with another delimiter; up to fifteen bytes too many here, too. */
+@inline
+export function copyRecord(out: usize, at: usize, length: u32, delimiter: u8, separator: u8): usize {
+  const vDelimiter = i8x16.splat(<i8>delimiter)
+  const vChange = i8x16.splat(<i8>(delimiter ^ separator))
+  for (let i: u32 = 0; i < length; i += 16) {
+    const v = v128.load(at + i)
+    v128.store(out + i, v128.xor(v, v128.and(i8x16.eq(v, vDelimiter), vChange)))
+  }
+  return out + length
+}
+
+/** Of each byte, whether it is a control character or the one given. */
+@inline
+export function isControlOr(v: v128, byte: v128): v128 {
+  return v128.or(i8x16.le_u(v, i8x16.splat(0x1f)), i8x16.eq(v, byte))
+}
+
+function has(at: usize, length: u32, byte: u8): bool {
+  const vByte = i8x16.splat(<i8>byte)
+  for (let i: u32 = 0; i < length; i += 16) {
+    let mask = <u32>i8x16.bitmask(i8x16.eq(v128.load(at + i), vByte))
+    if (length - i < 16) mask &= (1 << (length - i)) - 1
+    if (mask != 0) return true
+  }
+  return false
 }
 
 /** Whether some byte is one that needs quotes in clean CSV: a comma, a quote or a line end. */
@@ -64,20 +93,38 @@ export function writeTextClean(out: usize, at: usize, length: u32, quoted: bool)
 }
 
 /**
- * What stands within quotes and has no control characters but tabs and line ends: doubled quotes become one, line ends
- * the escapes that `flat.ts` has for them.
- * @param flag is set to 1 when something is escaped.
+ * What `flat.ts` escapes, and how: each byte at the place that its low half says, which no two have in common; what is
+ * written for it, in the same order; and the mark that is written before that.
  */
-export function writeQuotedFlat(out: usize, at: usize, length: u32, quote: u8, flag: usize): usize {
-  const vQuote = i8x16.splat(<i8>quote)
-  const vLf = i8x16.splat(<i8>LF)
-  const vCr = i8x16.splat(<i8>CR)
+export const FLAT_ESCAPES = memory.data<u8>([
+  0, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, LF, ESCAPE_MARK, 0, CR, 0, 0x1f,
+  0, 0x34, 0, 0, 0, 0, 0, 0, 0, 0, 0x31, 0x30, 0, 0x32, 0, 0x33,
+  ESCAPE_MARK,
+])
+/** The same for `tabbed.ts`. */
+export const TABBED_ESCAPES = memory.data<u8>([
+  0, 0, 0, 0, 0, 0, 0, 0, 0, TAB, LF, 0, BACKSLASH, CR, 0, 0,
+  0, 0, 0, 0, 0, 0, 0, 0, 0, 0x74, 0x6e, 0, BACKSLASH, 0x72, 0, 0,
+  BACKSLASH,
+])
+/** The escapes, of two bytes each, for the empty text in the flat copy, and for NULL in tabbed text. */
+export const KEPT_EMPTY: u16 = 0x351b
+export const NULL_CELL: u16 = 0x4e5c
+
+/**
+ * Any text that has no NUL.
+ * @param doubled stands twice where it is meant once, and needs no escape; 0: no byte does.
+ * @param escapes the table of the format.
+ * @param flag is set to 1 when something is escaped; 0: nobody asks.
+ */
+export function writeEscaped(out: usize, at: usize, length: u32, doubled: u8, escapes: usize, flag: usize): usize {
+  const vMark = i8x16.splat(load<i8>(escapes, 32))
+  const vDoubled = i8x16.splat(<i8>doubled)
   let i: u32 = 0
   while (i < length) {
     const v = v128.load(at + i)
     v128.store(out, v)
-    const any = v128.or(i8x16.eq(v, vQuote), v128.or(i8x16.eq(v, vLf), i8x16.eq(v, vCr)))
-    let mask = <u32>i8x16.bitmask(any)
+    let mask = <u32>i8x16.bitmask(v128.or(isControlOr(v, vMark), i8x16.eq(v, vDoubled)))
     if (length - i < 16) mask &= (1 << (length - i)) - 1
     if (mask == 0) {
       const step = min<u32>(16, length - i)
@@ -89,38 +136,19 @@ export function writeQuotedFlat(out: usize, at: usize, length: u32, quote: u8, f
     out += plain
     i += plain
     const byte = load<u8>(at + i)
-    if (byte == quote) {
-      store<u8>(out++, quote)
+    if (byte == doubled) {
+      store<u8>(out++, byte)
       i += 2
-    } else {
-      out = writeEscape(out, byte, flag)
-      i++
+      continue
     }
+    i++
+    const low: usize = byte & 0x0f
+    if (byte == load<u8>(escapes + low)) {
+      if (flag != 0) store<u8>(flag, 1)
+      store<u8>(out++, load<u8>(escapes, 32))
+      store<u8>(out++, load<u8>(escapes + low, 16))
+    } else store<u8>(out++, byte)
   }
-  return out
-}
-
-/** Any text. */
-export function writeTextFlat(out: usize, at: usize, length: u32, flag: usize): usize {
-  for (let i: u32 = 0; i < length; i++) {
-    const byte = load<u8>(at + i)
-    if (byte < SPACE) out = writeEscape(out, byte, flag)
-    else store<u8>(out++, byte)
-  }
-  return out
-}
-
-/** A control character as `flat.ts` has it: most of them stay what they are. */
-@inline
-function writeEscape(out: usize, byte: u8, flag: usize): usize {
-  const digit: u8 = byte == LF ? 0x31 : byte == CR ? 0x32 : byte == 0x1f ? 0x33 : byte == 0x01 ? 0x34 : byte == ESCAPE_MARK ? 0x30 : 0
-  if (digit == 0) {
-    store<u8>(out++, byte)
-    return out
-  }
-  store<u8>(flag, 1)
-  store<u8>(out++, ESCAPE_MARK)
-  store<u8>(out++, digit)
   return out
 }
 
@@ -130,7 +158,7 @@ function writeEscape(out: usize, byte: u8, flag: usize): usize {
  */
 export function unescape(at: usize, length: u32, quoted: bool, quote: u8, escape: u8, delimiter: u8): u32 {
   const mark = escape == 0 ? quote : escape
-  if (escape == 0 && !quoted) return length
+  if ((escape == 0 && !quoted) || !has(at, length, mark)) return length
   let out = at
   for (let i: u32 = 0; i < length; i++) {
     let byte = load<u8>(at + i)
