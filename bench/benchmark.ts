@@ -1,12 +1,14 @@
 /** What every benchmark is given, and what it is. */
 export interface BenchOptions {
-  /** Of song plays, where their size is not told in megabytes. */
+  /** Of song plays, where their size is not told in megabytes; of customers. 0: as many as the page tells of. */
   readonly rows: number
   /** Of each file. */
   readonly megabytes: number
   readonly rounds: number
   /** For contenders that take minutes; no more than `rounds`. */
   readonly slowRounds: number
+  /** The one database to load into; all without it. */
+  readonly only: string | undefined
   /** Whether the page is rewritten. */
   readonly write: boolean
 }

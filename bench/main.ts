@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME [options]`: measures Rowmill on this machine and keeps docs/benchmarks.md. */
 import { parseArgs } from 'node:util'
 import type { BenchContext, Benchmark } from './benchmark.ts'
+import { load } from './load.ts'
 import { memory } from './memory.ts'
 import { profile } from './profile.ts'
 import { reader } from './reader.ts'
@@ -17,6 +18,7 @@ const benchmarks: Readonly<Record<string, Entry>> = {
   reader: { rows: 0, megabytes: 500, run: reader },
   profile: { rows: 10_000_000, megabytes: 100, run: profile },
   memory: { rows: 50_000_000, megabytes: 0, run: memory },
+  load: { rows: 0, megabytes: 0, run: load },
 }
 
 const help = `Usage: npm run bench -- NAME [options]
@@ -25,14 +27,17 @@ const help = `Usage: npm run bench -- NAME [options]
   reader      rowmill clean and its scan beside other readers of CSV, on four files of 500 MB
   profile     the pipeline profile beside DuckDB's SUMMARIZE, on 10 million rows and on 30 columns
   memory      peak memory of the service and of rowmill run, on one file of 50 million rows
+  load        rowmill run load beside the databases' own ways, 1 and 10 million customers
 
 Files are made up once and kept in the folder for temporary files.
 
 Options:
-  --rows N         rows of song plays, for all but reader
+  --rows N         rows of song plays, for all but reader; rows of customers, for load
   --megabytes N    size of each of reader's files (default: 500), or of profile's file of 30 columns (default: 100)
   --rounds N       how often each contender is run (default: 3; not for memory)
-  --slow-rounds N  how often reader runs papaparse and csv-parse (default: as --rounds)
+  --slow-rounds N  how often reader runs papaparse and csv-parse, and load those that send INSERTs and pgloader
+                   (default: as --rounds)
+  --only NAME      load into this alone: postgres, mariadb, sqlite or duckdb
   --no-write       leave docs/benchmarks.md as it is
   -h, --help       show this help
 `
@@ -46,6 +51,7 @@ async function main(args: string[], context: BenchContext): Promise<void> {
       megabytes: { type: 'string' },
       rounds: { type: 'string', default: '3' },
       'slow-rounds': { type: 'string' },
+      only: { type: 'string' },
       'no-write': { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -60,6 +66,7 @@ async function main(args: string[], context: BenchContext): Promise<void> {
     megabytes: wholeNumber('--megabytes', values.megabytes, benchmark.megabytes),
     rounds,
     slowRounds: Math.min(rounds, wholeNumber('--slow-rounds', values['slow-rounds'], rounds)),
+    only: values.only,
     write: !values['no-write'],
   }
   await benchmark.run(options, context)

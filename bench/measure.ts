@@ -12,6 +12,8 @@ import { type Peaks, watchMemory } from './watch.ts'
 export interface Command {
   readonly file: string
   readonly args: readonly string[]
+  /** Variables beside those that everybody gets. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export interface Contender {
@@ -42,6 +44,8 @@ export interface Course {
   /** Holds a folder for each run, for as long as the run takes. */
   readonly work: string
   readonly signal: AbortSignal
+  /** Called before each run. */
+  readonly beforeRun?: () => Promise<void>
   /** Called after each run, while its folder is still there. */
   readonly onRun: (contender: Contender, measured: Measured, folder: string) => Promise<void>
 }
@@ -55,6 +59,7 @@ export async function compare(contenders: readonly Contender[], course: Course):
       if (round >= (contender.mostRounds ?? course.rounds)) continue
       const folder = join(course.work, 'run')
       await mkdir(folder)
+      await course.beforeRun?.()
       const measured = await measure(contender.command(folder), folder, course.signal)
       await course.onRun(contender, measured, folder)
       await rm(folder, { recursive: true })
@@ -65,9 +70,9 @@ export async function compare(contenders: readonly Contender[], course: Course):
 }
 
 /** @throws {Error} with the command's last words, when it fails. */
-export async function measure({ file, args }: Command, cwd: string, signal: AbortSignal): Promise<Measured> {
+export async function measure({ file, args, env }: Command, cwd: string, signal: AbortSignal): Promise<Measured> {
   const started = performance.now()
-  const child = spawn(file, args, { cwd, env: plainEnv(), stdio: ['ignore', 'pipe', 'pipe'], signal })
+  const child = spawn(file, args, { cwd, env: { ...plainEnv(), ...env }, stdio: ['ignore', 'pipe', 'pipe'], signal })
   using watch = watchMemory(child.pid ?? -1)
   const ended = once(child, 'exit').then(() => (performance.now() - started) / 1000)
   const [seconds, stdout, lastWords] = await Promise.all([ended, text(child.stdout), text(child.stderr)])
@@ -78,6 +83,16 @@ export async function measure({ file, args }: Command, cwd: string, signal: Abor
 /** A script of `peers/`, which is run by the same Node. */
 export function peer(name: string, ...args: readonly string[]): Command {
   return { file: process.execPath, args: [fileURLToPath(new URL(`peers/${name}.ts`, import.meta.url)), ...args] }
+}
+
+/** Rowmill as its launcher starts it, on the same Node. */
+export function rowmill(...args: readonly string[]): Command {
+  const root = fileURLToPath(new URL('..', import.meta.url))
+  return {
+    file: process.execPath,
+    args: ['--disable-warning=ExperimentalWarning', join(root, 'src/main.ts'), ...args],
+    env: { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/rowmill') },
+  }
 }
 
 /** The memory limit that DuckDB has in Rowmill's child. No setting is given, so these are the defaults, as elsewhere. */

@@ -78,7 +78,7 @@ async function throughService(path: string, rows: number, work: string, signal: 
     }
     const accepted = task.balances?.inputs['plays']?.accepted
     const [output] = task.outputs
-    if (task.state !== 'succeeded' || accepted !== rows || output === undefined) {
+    if (task.state !== 'succeeded' || accepted !== rows || output === undefined || !('url' in output)) {
       throw new Error(`The task has ${task.state} with ${accepted} rows accepted: ${task.error?.message}`)
     }
     const sha256 = await digest(await client.download(output.url))

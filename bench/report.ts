@@ -27,8 +27,11 @@ export function table(header: readonly string[], rows: readonly (readonly string
 
 const versions = { ...manifest.dependencies, ...manifest.devDependencies }
 
+/** One that the project depends on. */
+export type Package = keyof typeof versions
+
 /** What it was measured on, and with which packages beside DuckDB. */
-export function machine(...peers: readonly (keyof typeof versions)[]): string {
+export function machine(...peers: readonly Package[]): string {
   const parts = [
     `${availableParallelism()} processors`,
     `Rowmill ${manifest.version}`,

@@ -6,12 +6,14 @@ import { openDiskBlobs } from './blobs/disk.ts'
 import { openCatalog } from './catalog/open.ts'
 import type { Config } from './config.ts'
 import { AppError, errnoOf } from './errors.ts'
+import { failAt } from './failpoints.ts'
 import { createServer } from './http/server.ts'
 import { createIngest, type Ingest } from './ingest/ingest.ts'
 import type { Log } from './log.ts'
 import { loadPipelines, pipelineFolders } from './pipeline/load.ts'
 import type { Sink } from './ports.ts'
 import { openLocalQueue } from './queue/local.ts'
+import { openTableSinks } from './sinks/open.ts'
 import { resultsSink } from './sinks/results.ts'
 import { startJanitor } from './work/janitor.ts'
 import { limitsOf, openSupervisor } from './work/supervisor.ts'
@@ -36,7 +38,9 @@ export function catalogPath({ DATA }: Pick<Config, 'DATA'>): string {
 export async function startApp(config: Config, { version, log }: { version: string; log: Log }): Promise<App> {
   refuseOpenAddress(config.HOST)
   await using stack = new AsyncDisposableStack()
-  const pipelines = await loadPipelines(pipelineFolders(config.PIPELINES))
+  const fail = failAt(config.FAILPOINT)
+  const tables = await openTableSinks(config, fail)
+  const pipelines = await loadPipelines(pipelineFolders(config.PIPELINES), new Set(tables.keys()))
   const scratch = join(config.DATA, 'scratch')
   await mkdir(config.DATA, { recursive: true })
 
@@ -45,9 +49,10 @@ export async function startApp(config: Config, { version, log }: { version: stri
   const queue = stack.use(openLocalQueue(catalog, { pollMs: config.POLL, log }))
   const engine = stack.use(openSupervisor(config, log))
   const results = resultsSink(blobs)
-  const sinks = new Map<string, Sink>([
+  const sinks: ReadonlyMap<string, Sink> = new Map<string, Sink>([
     ['results', results],
     ['metadata', results],
+    ...tables,
   ])
 
   const limits = { maxUpload: config.MAX_UPLOAD, diskReserve: config.DISK_RESERVE }
@@ -75,6 +80,7 @@ export async function startApp(config: Config, { version, log }: { version: stri
       limits: limitsOf(config),
       now: Date.now,
       random: Math.random,
+      fail,
       log,
     }),
   )

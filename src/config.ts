@@ -6,6 +6,7 @@ import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { z } from 'zod'
 import { AppError, errnoOf } from './errors.ts'
+import { type Failing, failpoints, failures } from './failpoints.ts'
 import { nearest } from './nearest.ts'
 
 interface Setting<T> {
@@ -47,6 +48,15 @@ const count = (least: number) =>
     .regex(/^\d+$/, 'a whole number')
     .transform(Number)
     .refine((n) => n >= least, `at least ${least}`)
+
+/** `after-commit:kill` */
+const failpoint = z
+  .string()
+  .regex(new RegExp(`^(${failpoints.join('|')}):(${Object.keys(failures).join('|')})$`), 'a point and a failure')
+  .transform((text): Failing => {
+    const [point, failure] = text.split(':') as [Failing['point'], Failing['failure']]
+    return { point, failure }
+  })
 
 const folder = z
   .string()
@@ -99,19 +109,35 @@ export const settings = {
   LOST_LEASES: setting('Lost leases after which a task fails.', count(1), '50'),
   BACKOFF: setting('Longest wait before the second attempt; it doubles with each one (full jitter).', duration, '2s'),
   BACKOFF_MAX: setting('Longest wait before any attempt.', duration, '5m'),
+  FAILPOINT: setting(
+    'For tests of crashes: the point of a delivery at which this process dies or stops, such as `after-commit:kill`.',
+    failpoint.optional(),
+  ),
   DRAIN: setting('On SIGTERM, how long running tasks may finish before they go back to the queue.', duration, '10s'),
 } as const
 
 export type SettingName = keyof typeof settings
 
-export type Config = { readonly [K in SettingName]: (typeof settings)[K] extends Setting<infer T> ? T : never }
+export type Config = { readonly [K in SettingName]: (typeof settings)[K] extends Setting<infer T> ? T : never } & {
+  /** `ROWMILL_SINK_NAME_URL`, by the name in lower case. Secret: there may be a password in it. */
+  readonly SINKS: ReadonlyMap<string, string>
+}
+
+const sinkSetting = /^SINK_([A-Z][A-Z0-9_]*)_URL$/
 
 export type Source = 'default' | '.env' | 'environment' | 'file'
 
 export interface Loaded {
   readonly config: Config
   /** What was written, before parsing, and where. For `rowmill config`. */
-  readonly origins: Readonly<Record<SettingName, { text: string | undefined; source: Source }>>
+  readonly origins: Readonly<Record<SettingName, Origin>>
+  /** Where each sink's URL was written, by the name of its setting without the prefix. */
+  readonly sinkOrigins: Readonly<Record<string, Origin>>
+}
+
+interface Origin {
+  readonly text: string | undefined
+  readonly source: Source
 }
 
 const prefix = 'ROWMILL_'
@@ -126,14 +152,14 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, cwd: string = p
   const names = Object.keys(settings) as SettingName[]
   const problems: string[] = []
   for (const key of [...Object.keys(env), ...Object.keys(dotenv)]) {
-    if (!key.startsWith(prefix) || names.includes(key.slice(prefix.length).replace(/_FILE$/, '') as SettingName))
-      continue
+    const known = key.slice(prefix.length).replace(/_FILE$/, '')
+    if (!key.startsWith(prefix) || names.includes(known as SettingName) || sinkSetting.test(known)) continue
     const near = nearest(key.slice(prefix.length), names)
     problems.push(`${key} is not a setting.${near === undefined ? '' : ` Did you mean ${prefix}${near}?`}`)
   }
 
   const values: Record<string, unknown> = {}
-  const origins = {} as Record<SettingName, { text: string | undefined; source: Source }>
+  const origins = {} as Record<SettingName, Origin>
   for (const name of names) {
     const { parse, default: fallback } = settings[name]
     const origin = find(prefix + name, env, dotenv) ?? { text: fallback, source: 'default' as const }
@@ -145,8 +171,26 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, cwd: string = p
         `${prefix}${name}=${origin.text ?? ''} (${origin.source}): expected ${parsed.error.issues[0]?.message}`,
       )
   }
+  const sinkOrigins: Record<string, Origin> = {}
+  const sinks = new Map<string, string>()
+  for (const key of new Set([...Object.keys(env), ...Object.keys(dotenv)])) {
+    const name = key.startsWith(prefix) ? key.slice(prefix.length).replace(/_FILE$/, '') : ''
+    const origin = sinkSetting.test(name) ? find(prefix + name, env, dotenv) : undefined
+    if (origin === undefined) continue
+    sinkOrigins[name] = origin
+    const problem = sinkProblem(origin.text)
+    if (problem === undefined) sinks.set(sinkSetting.exec(name)?.[1]?.toLowerCase() ?? '', origin.text)
+    else problems.push(`${prefix}${name} (${origin.source}): ${problem}`)
+  }
   if (problems.length > 0) throw new AppError('invalid', problems.join('\n'))
-  return { config: values as Config, origins }
+  return { config: { ...(values as Omit<Config, 'SINKS'>), SINKS: sinks }, origins, sinkOrigins }
+}
+
+/** The value is never shown: there may be a password in it. */
+function sinkProblem(text: string): string | undefined {
+  if (/^(postgres(ql)?|mysql|mariadb):\/\//.test(text)) return URL.canParse(text) ? undefined : 'it is no URL'
+  if (/^(sqlite|duckdb):./.test(text)) return undefined
+  return 'expected postgres://…, mysql://…, sqlite:FILE or duckdb:FILE'
 }
 
 function find(

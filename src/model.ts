@@ -3,6 +3,7 @@
  * Times are milliseconds since 1970 (UTC); sizes are bytes; ids are ULIDs.
  */
 import { AppError, type ErrorCode } from './errors.ts'
+import type { Schema } from './table-schema.ts'
 
 // ---------------------------------------------------------------------------------------------------- uploads
 
@@ -54,10 +55,22 @@ export function statesBefore(to: TaskState): TaskState[] {
 }
 
 /** @throws {AppError} conflict, when the move is not one a task can make. */
-export function checkMove(task: Pick<Task, 'id' | 'state'>, to: TaskState): void {
+export function checkMove(task: Pick<Task, 'id' | 'state' | 'committing'>, to: TaskState): void {
+  if (to === 'cancelled' && task.committing && !isEnded(task.state)) {
+    throw new AppError('conflict', `Task ${task.id} has begun to commit its outputs; it can no longer be cancelled.`)
+  }
   if (taskMoves[task.state].includes(to)) return
   const where = isEnded(task.state) ? `has ended (${task.state})` : `is ${task.state}`
   throw new AppError('conflict', `Task ${task.id} ${where}; it can no longer be ${to}.`)
+}
+
+/** @throws {AppError} conflict, when another task corrects it: its rejects would come in twice. */
+export function checkUncorrected({ id, correctedBy }: Pick<Task, 'id' | 'correctedBy'>): void {
+  if (correctedBy === null) return
+  throw new AppError(
+    'conflict',
+    `Task ${id} is corrected by task ${correctedBy} already. Correct the rejects of that one.`,
+  )
 }
 
 /** One run of a pipeline over uploads, with a snapshot of the pipeline's text and its params. */
@@ -82,12 +95,18 @@ export interface Task {
   readonly runAfter: number
   readonly leaseUntil: number | null
   readonly progress: Progress | null
+  /** Whether the commit of its outputs has begun: it can no longer be cancelled. */
+  readonly committing: boolean
   readonly balances: Balances | null
   readonly warnings: readonly Warning[]
   readonly outputs: readonly Output[]
   readonly rejects: RejectsFile | null
   readonly error: TaskError | null
   readonly retryOf: string | null
+  /** The task whose rejects it brings, corrected. */
+  readonly corrects: string | null
+  /** The task that brings its rejects, corrected; one that failed or was cancelled does not count. */
+  readonly correctedBy: string | null
   readonly createdAt: number
   readonly startedAt: number | null
   readonly endedAt: number | null
@@ -204,6 +223,24 @@ function unbalanced(what: string, balance: InputBalance | OutputBalance): Error 
 export const outputFormats = ['csv', 'ndjson', 'parquet'] as const
 export type OutputFormat = (typeof outputFormats)[number]
 
+/** What becomes of the rows that a table has already: they stay; they give way; those of the same key are changed. */
+export const loadModes = ['append', 'replace', 'upsert'] as const
+export type LoadMode = (typeof loadModes)[number]
+
+/** What becomes of columns that the table does not have: no row is loaded; they are left out; the table gets them. */
+export const driftPolicies = ['fail', 'ignore-extra', 'add-columns'] as const
+export type DriftPolicy = (typeof driftPolicies)[number]
+
+/** The table that an output's rows go to, with the task's params filled in. */
+export interface Target {
+  /** `name` or `schema.name`, as the user wrote it. */
+  readonly table: string
+  readonly mode: LoadMode
+  /** The columns that tell rows apart; empty but for upsert. */
+  readonly key: readonly string[]
+  readonly drift: DriftPolicy
+}
+
 /** Where the blobs of results stand: by task and attempt, so that no attempt can touch what another has stored. */
 export const resultsPrefix = 'results/'
 
@@ -211,8 +248,11 @@ export function resultKey(task: string, attempt: number, file: string): string {
   return `${resultsPrefix}${task}/${attempt}/${file}`
 }
 
-/** Something a task has delivered and anyone entitled can download. */
-export interface Output {
+/** Something that a task has delivered. */
+export type Output = FileOutput | TableOutput
+
+/** What anyone entitled can download. */
+export interface FileOutput {
   readonly name: string
   readonly format: OutputFormat
   readonly rows: number
@@ -221,9 +261,32 @@ export interface Output {
   readonly blob: string
 }
 
+/** Rows that went into a table. */
+export interface TableOutput {
+  readonly name: string
+  /** The sink. */
+  readonly to: string
+  readonly table: string
+  readonly mode: LoadMode
+  readonly rows: number
+}
+
+export function isFile(output: Output): output is FileOutput {
+  return 'blob' in output
+}
+
 export interface RejectsFile {
   /** Lines of the file: a record with two faults has two. */
   readonly count: number
+  readonly bytes: number
+  readonly blob: string
+  /** None of a task that has failed: its records are sent again all together. */
+  readonly fixable: readonly FixableFile[]
+}
+
+/** The rejected records of an input, each once, to be corrected and sent back. */
+export interface FixableFile {
+  readonly input: string
   readonly bytes: number
   readonly blob: string
 }
@@ -245,83 +308,6 @@ export const rejectCodes = [
 export type RejectCode = (typeof rejectCodes)[number]
 
 // ------------------------------------------------------------------------------------------------- pipelines
-
-export const columnTypes = ['string', 'integer', 'number', 'boolean', 'date', 'time', 'datetime'] as const
-export type ColumnType = (typeof columnTypes)[number] | `decimal(${number},${number})`
-
-/** What a boolean column takes unless it says otherwise. */
-export const booleans = { true: ['true', 'True', 'TRUE', '1'], false: ['false', 'False', 'FALSE', '0'] } as const
-
-/** How the columns of a file and those of its schema must go together, in Table Schema's words. */
-export const fieldsMatches = ['equal', 'exact', 'subset', 'superset', 'partial'] as const
-export type FieldsMatch = (typeof fieldsMatches)[number]
-
-/** A value as the pipeline's YAML has it. A text is written the way the file writes it. */
-export type Scalar = string | number | boolean
-
-/** What a cell's value must be besides of its type; a missing value keeps all of them but `required`. */
-export interface Constraints {
-  readonly required?: boolean | undefined
-  readonly enum?: readonly Scalar[] | undefined
-  readonly minimum?: Scalar | undefined
-  readonly maximum?: Scalar | undefined
-  readonly exclusiveMinimum?: Scalar | undefined
-  readonly exclusiveMaximum?: Scalar | undefined
-  /** In code points. */
-  readonly minLength?: number | undefined
-  readonly maxLength?: number | undefined
-  /** In RE2's syntax, for the whole value. */
-  readonly pattern?: string | undefined
-}
-
-/** One column, and how its cells are to be read. */
-export interface Field {
-  readonly name: string
-  readonly type: ColumnType
-  /** The texts that stand for no value. */
-  readonly missingValues: readonly string[]
-  /** `email`, `uri` or `uuid` of a string; a strptime pattern of a date, time or datetime. */
-  readonly format?: string | undefined
-  readonly decimalChar?: string | undefined
-  readonly groupChar?: string | undefined
-  /** False: a currency or a percent sign may stand around the number. */
-  readonly bareNumber?: boolean | undefined
-  readonly trueValues?: readonly string[] | undefined
-  readonly falseValues?: readonly string[] | undefined
-  /** The IANA zone of datetimes that do not name theirs. */
-  readonly timezone?: string | undefined
-  readonly constraints: Constraints
-}
-
-export interface ForeignKey {
-  readonly fields: readonly string[]
-  readonly reference: {
-    /** An input of the same pipeline, perhaps this one. */
-    readonly resource: string
-    readonly fields: readonly string[]
-  }
-}
-
-/** The contract of an input: a Table Schema, whichever way the pipeline wrote it. */
-export interface Schema {
-  readonly fields: readonly Field[]
-  readonly fieldsMatch: FieldsMatch
-  /** Empty: there is none. */
-  readonly primaryKey: readonly string[]
-  /** Those of single columns (`unique`) included. */
-  readonly uniqueKeys: readonly (readonly string[])[]
-  readonly foreignKeys: readonly ForeignKey[]
-}
-
-/** A column of which nothing is declared but its type. */
-export function plainField(name: string, type: ColumnType = 'string'): Field {
-  return { name, type, missingValues: [''], constraints: {} }
-}
-
-/** A contract of names and types alone. */
-export function plainSchema(fields: readonly Field[]): Schema {
-  return { fields, fieldsMatch: 'equal', primaryKey: [], uniqueKeys: [], foreignKeys: [] }
-}
 
 /** What is to be done, as one YAML file says it. */
 export interface Pipeline {
@@ -371,8 +357,25 @@ export interface ReaderOptions {
   readonly skipLines?: number | undefined
 }
 
-export interface OutputSpec {
+export type OutputSpec = FileSpec | TableSpec
+
+/** An output to download. */
+export interface FileSpec {
   readonly to: string
   readonly format: OutputFormat
   readonly sql: string
+}
+
+/** An output for a table. What is undefined has its default; a text such as `$table` is the value of that param. */
+export interface TableSpec {
+  readonly to: string
+  readonly sql: string
+  readonly table?: string | undefined
+  readonly mode?: string | undefined
+  readonly key?: string | readonly string[] | undefined
+  readonly drift?: string | undefined
+}
+
+export function isForTable(spec: OutputSpec): spec is TableSpec {
+  return !('format' in spec)
 }

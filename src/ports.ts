@@ -14,18 +14,23 @@ import type {
   Pipeline,
   Progress,
   RejectsFile,
+  Target,
   Task,
   TaskError,
   TaskState,
   Upload,
   Warning,
 } from './model.ts'
+import type { ColumnType, Field } from './table-schema.ts'
 
 // ------------------------------------------------------------------------------------------------- the truth
 
 export type NewUpload = Pick<Upload, 'id' | 'owner' | 'name'>
 
-export type NewTask = Pick<Task, 'id' | 'owner' | 'pipeline' | 'pipelineText' | 'params' | 'inputs' | 'retryOf'>
+export type NewTask = Pick<
+  Task,
+  'id' | 'owner' | 'pipeline' | 'pipelineText' | 'params' | 'inputs' | 'retryOf' | 'corrects'
+>
 
 /** Newest first; `before` is the id of the last one seen. */
 export interface Page {
@@ -80,8 +85,10 @@ export interface Catalog extends AsyncDisposable {
   claim(id: string, leaseMs: number): Promise<Task | undefined>
   /** The heartbeat: a new lease and the latest progress. False: stop, the task is no longer this attempt's. */
   renew(id: string, attempt: number, leaseMs: number, progress: Progress | null): Promise<boolean>
+  /** From now on the task goes forward: something of it may be visible. False: it is no longer this attempt's. */
+  commit(id: string, attempt: number): Promise<boolean>
   finish(id: string, attempt: number, verdict: Verdict): Promise<boolean>
-  /** @throws {AppError} conflict, when the task has ended. */
+  /** @throws {AppError} conflict, when the task has ended, or has begun to commit. */
   cancel(id: string): Promise<Task>
   /** Puts back in the queue what a silent worker held; past `maxLost` lost leases the task fails. Ids of both. */
   requeueLapsed(maxLost: number): Promise<string[]>
@@ -129,6 +136,8 @@ export interface Job {
   readonly pipeline: Pipeline
   readonly params: Params
   readonly inputs: readonly JobInput[]
+  /** By output, of those that go to tables. */
+  readonly targets: Readonly<Record<string, JobTarget>>
   /** What `now` is for this run, in milliseconds. */
   readonly now: number
   /** Bytes the engine may plan with, and threads. */
@@ -136,6 +145,8 @@ export interface Job {
   readonly threads: number
   /** Bytes that a compressed input may unpack to. */
   readonly unpacked: number
+  /** Of a task that corrects the rejects of another: how many records these are. Its one file is of the fixable kind. */
+  readonly corrects?: number | undefined
 }
 
 export interface JobInput {
@@ -146,21 +157,52 @@ export interface JobInput {
   readonly sha256: string | null
 }
 
+/** A table that an output goes to, as it is before the job. */
+export interface JobTarget {
+  readonly target: Target
+  readonly rows: RowFormat
+  /** Undefined: there is no such table yet. */
+  readonly columns: readonly TargetColumn[] | undefined
+}
+
 /** What an engine gives back, beside the files it names. Paths are relative to the folder. */
 export interface Report {
   readonly inputs: Readonly<Record<string, InputBalance>>
   readonly outputs: readonly ProducedFile[]
   readonly warnings: readonly Warning[]
-  readonly rejects: { readonly file: string; readonly count: number } | null
+  readonly rejects: RejectsReport | null
   /** Set when the run came to an end that is the input's fault or the pipeline's; there are no outputs then. */
   readonly error: TaskError | null
 }
 
+export interface RejectsReport {
+  readonly file: string
+  readonly count: number
+  readonly fixable: readonly { readonly input: string; readonly file: string }[]
+}
+
+/**
+ * How rows for tables are written: in PostgreSQL's text format, which MySQL reads as well (`csv/tabbed.ts`); as Parquet;
+ * or as CSV, for people who want to see them.
+ */
+export type RowFormat = 'tabbed' | 'parquet' | 'csv'
+
 export interface ProducedFile {
   readonly name: string
-  readonly format: OutputFormat
+  /** `records`: rows that the reader can write as tabbed text, from what stands in the file; see `engine/pass.ts`. */
+  readonly format: OutputFormat | RowFormat | 'records'
   readonly file: string
   readonly rows: number
+  /** In the order of the file. Of rows for a table only. */
+  readonly columns?: readonly ProducedColumn[]
+}
+
+export interface ProducedColumn {
+  /** As the table calls it, when it has it. */
+  readonly name: string
+  readonly type: ColumnType
+  /** Whether the table has it already. */
+  readonly isThere: boolean
 }
 
 export interface RunOptions {
@@ -172,15 +214,88 @@ export interface RunOptions {
 export interface Engine extends AsyncDisposable {
   /** @throws {AppError} crashed, timeout, or whatever reason the signal was aborted with. */
   run(folder: string, options: RunOptions): Promise<Report>
+  /** Tabbed text made of the file of an output whose format is `records`. Fails as `run` does. */
+  rows(path: string, signal: AbortSignal): Readable
 }
 
-/** Where outputs go. `id` is equal on every attempt of the same task and output. */
-export interface Sink {
-  begin(id: { task: string; output: string }, attempt: number): Promise<Delivery>
+/** Where outputs go. */
+export type Sink = FileSink | TableSink
+
+/** Outputs become files to download. */
+export interface FileSink {
+  readonly kind: 'files'
+  begin(id: DeliveryId, attempt: number): Promise<Delivery>
+}
+
+/**
+ * Outputs become rows of tables, each output in one transaction together with its row in the sink's ledger. All methods
+ * throw AppError: unavailable (the database is down, busy, or ended the session: another attempt may help), unprocessable
+ * (it refuses the login, the name, the table or a row), full.
+ */
+export interface TableSink {
+  readonly kind: 'tables'
+  readonly rows: RowFormat
+  /**
+   * The columns of a table, in its order; undefined when there is none.
+   * @param by who asks: what holds the database for an earlier attempt at the same task is ended.
+   */
+  check(target: Target, by?: Loading): Promise<readonly TargetColumn[] | undefined>
+  /**
+   * Registers the attempt with the ledger, and ends whatever an earlier attempt is still doing there.
+   * @throws {AppError} conflict, when a later attempt has registered.
+   */
+  begin(id: DeliveryId, attempt: number, target: Target): Promise<Delivery>
+}
+
+/** A task that puts rows somewhere, and which attempt at it. */
+export interface Loading {
+  readonly task: string
+  readonly attempt: number
+}
+
+/** Equal on every attempt of the same task and output. */
+export interface DeliveryId {
+  readonly task: string
+  readonly output: string
+}
+
+/** A column of a table that is there already, and what the table asks of its values. */
+export interface TargetColumn {
+  readonly name: string
+  /** How its values are read; null where Rowmill knows no such type, so that they go there as text, which the database judges. */
+  readonly field: Pick<Field, 'type' | 'format' | 'timezone' | 'constraints'> | null
+  /** What becomes of a row that comes without it: the database refuses it, leaves the column NULL, or fills it in. */
+  readonly absent: 'refused' | 'null' | 'filled'
+  /** Whether nobody may write to it, since the database computes it. */
+  readonly isComputed: boolean
+}
+
+export interface WriteOptions {
+  readonly signal: AbortSignal
+  /** How many rows an earlier attempt has told to be delivered for good; 0 to a sink with transactions. */
+  readonly from: number
+  /** Told now and then: rows that are on their way or, to a sink without transactions, delivered for good. */
+  readonly onProgress: (rows: number) => void
+}
+
+/** What was produced, and where it is. */
+export interface Produced extends ProducedFile {
+  readonly path: string
+  /** The bytes: of the file, or of the rows that are still to be written. Their end comes only when they are whole. */
+  readonly open: (signal: AbortSignal) => Readable
 }
 
 /** One output on its way. Disposed without a commit, nothing of it remains. */
 export interface Delivery extends AsyncDisposable {
-  write(path: string, file: ProducedFile, signal: AbortSignal): Promise<void>
-  commit(): Promise<{ balance: OutputBalance; output: Output }>
+  /** What an earlier attempt has committed: there is nothing left to write or to commit. */
+  readonly delivered:
+    | (Delivered & { /** Whether the table was written to since. */ readonly superseded: boolean })
+    | undefined
+  write(produced: Produced, options: WriteOptions): Promise<void>
+  commit(): Promise<Delivered>
+}
+
+export interface Delivered {
+  readonly balance: OutputBalance
+  readonly output: Output
 }

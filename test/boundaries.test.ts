@@ -9,12 +9,12 @@ import { fileURLToPath } from 'node:url'
 const src = fileURLToPath(new URL('../src', import.meta.url))
 
 /** Known to everybody: they know each other and nothing else. */
-const ground = ['errors', 'model', 'log', 'ids', 'nearest']
+const ground = ['errors', 'failpoints', 'model', 'table-schema', 'log', 'ids', 'identifiers', 'nearest']
 
 /** What each room may import besides itself and the ground. A room is a folder of src/, or a file at its top. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   main: ['cli', 'config'],
-  cli: ['app', 'config', 'http', 'work', 'engine', 'csv', 'pipeline', 'auth', 'catalog', 'ports'],
+  cli: ['app', 'config', 'http', 'work', 'engine', 'csv', 'pipeline', 'auth', 'catalog', 'sinks', 'ports'],
   app: ['http', 'ingest', 'work', 'catalog', 'blobs', 'queue', 'sinks', 'pipeline', 'ports', 'config'],
   http: ['ingest', 'pipeline', 'auth', 'ports'],
   ingest: ['pipeline', 'auth', 'ports'],
@@ -26,7 +26,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   catalog: ['ports', 'durable'],
   blobs: ['ports', 'durable'],
   queue: ['ports'],
-  sinks: ['ports'],
+  sinks: ['csv', 'ports', 'config', 'durable'],
   config: [],
   ports: [],
   durable: [],
@@ -34,7 +34,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 
 /** The one room that knows a vendor; two where the same reader serves different files. */
 const vendors: Readonly<Record<string, readonly string[]>> = {
-  '@duckdb/node-api': ['engine'],
+  '@duckdb/node-api': ['engine', 'sinks'],
   '@fastify/multipart': ['http'],
   '@fastify/swagger': ['http'],
   '@fastify/swagger-ui': ['http'],
@@ -43,9 +43,12 @@ const vendors: Readonly<Record<string, readonly string[]>> = {
   fastify: ['http'],
   'fastify-type-provider-zod': ['http'],
   kysely: ['catalog'],
-  'node:child_process': ['work'],
+  mysql2: ['sinks'],
+  'node:child_process': ['work', 'sinks'],
   'node:http': ['http'],
-  'node:sqlite': ['catalog'],
+  'node:sqlite': ['catalog', 'sinks'],
+  pg: ['sinks'],
+  'pg-copy-streams': ['sinks'],
   pino: ['log'],
   yaml: ['pipeline'],
   yauzl: ['csv'],
@@ -56,8 +59,12 @@ const vendors: Readonly<Record<string, readonly string[]>> = {
 const phrases: readonly (readonly [what: string, phrase: RegExp, files: readonly string[]])[] = [
   ['the environment', /\bprocess\.env\b/, ['config.ts']],
   ['the end of the process', /\bprocess\.(exit|abort|reallyExit)\b/, ['main.ts', 'work/child.ts']],
-  ['signals and last resorts', /(?<![.#\w])process\.(on|once|addListener)\b/, ['main.ts', 'work/child.ts']],
-  ['the process itself as a victim', /\bprocess\.kill\(process\.pid/, ['work/lifeline.ts']],
+  [
+    'signals and last resorts',
+    /(?<![.#\w])process\.(on|once|addListener)\b/,
+    ['main.ts', 'sinks/file-child.ts', 'work/child.ts'],
+  ],
+  ['the process itself as a victim', /\bprocess\.kill\(process\.pid/, ['failpoints.ts', 'work/lifeline.ts']],
   ['the standard streams', /(?<![.#\w])process\.std(in|out|err)\b|\bconsole\./, ['main.ts']],
 ]
 

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { readRejects } from '../src/csv/listed.ts'
 import { runJob } from '../src/engine/run.ts'
-import { type ColumnType, type InputSpec, type Pipeline, plainField, plainSchema } from '../src/model.ts'
+import type { InputSpec, Pipeline } from '../src/model.ts'
+import { type ColumnType, plainField, plainSchema } from '../src/table-schema.ts'
 import { parsePipeline } from '../src/pipeline/parse.ts'
 import { type Job, jobFile, type Report } from '../src/ports.ts'
 
@@ -27,11 +28,13 @@ export interface Result {
 /**
  * Runs a pipeline over texts, in a folder of its own. A file is for the input that its name begins with, before a dot
  * or a dash, or else for the first.
+ * @param look sees the folder before it goes.
  */
 export async function mill(
   pipeline: Partial<Pipeline>,
   texts: Readonly<Record<string, string | Buffer>>,
   more: Partial<Job> = {},
+  look: (folder: string, report: Report) => Promise<void> = async () => {},
 ): Promise<Result> {
   const folder = await mkdtemp(join(tmpdir(), 'rowmill-engine-'))
   try {
@@ -45,6 +48,7 @@ export async function mill(
       pipeline: { ...nothing, ...pipeline },
       params: {},
       inputs: assigned,
+      targets: {},
       now: 0,
       memory: 500e6,
       threads: 2,
@@ -53,9 +57,13 @@ export async function mill(
     }
     await writeFile(join(folder, jobFile), JSON.stringify(job))
     const report = await runJob(folder, { signal: new AbortController().signal, onProgress: () => {} })
+    await look(folder, report)
     const files: Record<string, string> = {}
     for (const { name, file } of report.outputs) files[name] = await readFile(join(folder, file), 'utf8')
     if (report.rejects !== null) files['rejects'] = await readFile(join(folder, report.rejects.file), 'utf8')
+    for (const { input, file } of report.rejects?.fixable ?? []) {
+      files[`fixable ${input}`] = await readFile(join(folder, file), 'utf8')
+    }
     return { report, files, flat: await readdir(join(folder, 'flat')) }
   } finally {
     await rm(folder, { recursive: true })

@@ -179,8 +179,8 @@ export function taskEnds(service: Service, task: Pick<TaskAnswer, 'id'>): Promis
 
 /** What a succeeded task has delivered. */
 export async function output({ url }: Pick<Service, 'url'>, task: TaskAnswer, name: string): Promise<string> {
-  const found =
-    task.outputs.find((one) => one.name === name) ?? assert.fail(`no output ${name}: ${JSON.stringify(task)}`)
+  const found = task.outputs.find((one) => one.name === name)
+  if (found === undefined || !('url' in found)) assert.fail(`no file ${name}: ${JSON.stringify(task)}`)
   return await text(await fetch(url + found.url))
 }
 

@@ -14,7 +14,7 @@ import { newId } from '../src/ids.ts'
 import { createLog } from '../src/log.ts'
 import type { Task } from '../src/model.ts'
 import { builtInFolder, loadPipelines } from '../src/pipeline/load.ts'
-import type { Blobs, Catalog } from '../src/ports.ts'
+import type { Blobs, Catalog, NewTask } from '../src/ports.ts'
 import { openLocalQueue } from '../src/queue/local.ts'
 import { createServer } from '../src/http/server.ts'
 import type { Check } from '../src/http/service.ts'
@@ -113,7 +113,7 @@ export async function until(holds: () => Promise<boolean>): Promise<void> {
 }
 
 /** A complete upload and a queued task of `owner`, straight from the catalog. */
-export async function insertTask({ catalog }: Served, owner = 'local'): Promise<Task> {
+export async function insertTask({ catalog }: Served, owner = 'local', over: Partial<NewTask> = {}): Promise<Task> {
   const upload = await catalog.createUpload({ id: newId(), owner, name: 'plays.csv' })
   await catalog.completeUpload(upload.id, { bytes: 0, sha256: null })
   return catalog.createTask({
@@ -124,17 +124,21 @@ export async function insertTask({ catalog }: Served, owner = 'local'): Promise<
     params: {},
     inputs: [{ input: 'plays', upload: upload.id, name: upload.name }],
     retryOf: null,
+    corrects: null,
+    ...over,
   })
 }
 
 export const csv = 'Song,Date,Total Number of Plays for Date\nUmbrella,2020-01-02,250\n'
 export const rejectsCsv = 'input,line\nplays,3\n'
+export const fixableCsv = '_line,_code,_message,Song,_raw\n3,missing-cell,,,x\n'
 
 /** Lets a queued task succeed with one output, and rejects. */
 export async function succeed({ catalog, blobs }: Served, id: string): Promise<void> {
   const claimed = await catalog.claim(id, 60_000)
   const output = await blobs.put(`results/${id}/totals`, Readable.from([Buffer.from(csv)]))
   const rejects = await blobs.put(`results/${id}/rejects`, Readable.from([Buffer.from(rejectsCsv)]))
+  const fixable = await blobs.put(`results/${id}/fixable`, Readable.from([Buffer.from(fixableCsv)]))
   await catalog.finish(id, claimed?.attempt ?? 0, {
     state: 'succeeded',
     balances: {
@@ -143,6 +147,11 @@ export async function succeed({ catalog, blobs }: Served, id: string): Promise<v
     },
     warnings: [],
     outputs: [{ name: 'totals', format: 'csv', rows: 1, blob: `results/${id}/totals`, ...output }],
-    rejects: { count: 1, bytes: rejects.bytes, blob: `results/${id}/rejects` },
+    rejects: {
+      count: 1,
+      bytes: rejects.bytes,
+      blob: `results/${id}/rejects`,
+      fixable: [{ input: 'plays', bytes: fixable.bytes, blob: `results/${id}/fixable` }],
+    },
   })
 }

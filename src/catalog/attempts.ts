@@ -1,12 +1,12 @@
 /** What workers do with tasks. Every write of theirs names the state and the attempt it believes in. */
 import type { Kysely, Transaction, UpdateObject } from 'kysely'
 import { sql } from 'kysely'
-import { checkBalances, statesBefore, type TaskError } from '../model.ts'
+import { checkBalances, isFile, type Output, statesBefore, type TaskError } from '../model.ts'
 import type { Catalog, Verdict } from '../ports.ts'
 import type { Database, Tables } from './tables.ts'
 import { needTask } from './tasks.ts'
 
-type Attempts = Pick<Catalog, 'dueTasks' | 'claim' | 'renew' | 'finish' | 'requeueLapsed'>
+type Attempts = Pick<Catalog, 'dueTasks' | 'claim' | 'renew' | 'commit' | 'finish' | 'requeueLapsed'>
 
 type Changes = UpdateObject<Tables, 'tasks'>
 
@@ -35,6 +35,7 @@ export function attempts({ db, now }: Database): Attempts {
       rejects_count: rejects?.count ?? null,
       rejects_bytes: rejects?.bytes ?? null,
       rejects_blob: rejects?.blob ?? null,
+      rejects_fixable: rejects === null ? null : JSON.stringify(rejects.fixable),
       ...(state === 'succeeded' ? { warnings: JSON.stringify(verdict.warnings) } : errorColumns(verdict.error)),
       ...(state === 'failed' && verdict.crashed ? { crashes: oneMore('crashes') } : {}),
     }
@@ -78,17 +79,17 @@ export function attempts({ db, now }: Database): Attempts {
       return numUpdatedRows > 0n
     },
 
+    async commit(id, attempt) {
+      const { numUpdatedRows } = await held(db, id, attempt).set({ committing: 1 }).executeTakeFirst()
+      return numUpdatedRows > 0n
+    },
+
     finish: async (id, attempt, verdict) => {
       if (verdict.state === 'succeeded') checkBalances(verdict.balances)
       return await db.transaction().execute(async (trx) => {
         const { numUpdatedRows } = await held(trx, id, attempt).set(changes(verdict)).executeTakeFirst()
         if (numUpdatedRows === 0n) return false
-        if (verdict.state === 'succeeded' && verdict.outputs.length > 0) {
-          const rows = verdict.outputs.map(({ name, format, rows: count, bytes, sha256, blob }, position) => {
-            return { task: id, position, name, format, rows: count, bytes, sha256, blob }
-          })
-          await trx.insertInto('outputs').values(rows).execute()
-        }
+        if (verdict.state === 'succeeded') await insertOutputs(trx, id, verdict.outputs)
         return true
       })
     },
@@ -128,6 +129,19 @@ export function attempts({ db, now }: Database): Attempts {
  */
 function held(db: Kysely<Tables> | Transaction<Tables>, id: string, attempt: number) {
   return db.updateTable('tasks').where('id', '=', id).where('state', '=', 'running').where('attempt', '=', attempt)
+}
+
+async function insertOutputs(trx: Transaction<Tables>, task: string, outputs: readonly Output[]): Promise<void> {
+  for (const [position, output] of outputs.entries()) {
+    if (isFile(output)) {
+      const { name, format, rows, bytes, sha256, blob } = output
+      await trx.insertInto('outputs').values({ task, position, name, format, rows, bytes, sha256, blob }).execute()
+    } else {
+      const { name, to, table, mode, rows } = output
+      const row = { task, position, name, sink: to, target: table, mode, rows }
+      await trx.insertInto('table_outputs').values(row).execute()
+    }
+  }
 }
 
 function abandoned(lost: number): TaskError {

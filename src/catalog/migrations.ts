@@ -6,6 +6,8 @@ import { AppError } from '../errors.ts'
 /** Applied in the order of their names. */
 const migrations: Readonly<Record<string, Migration>> = {
   '0001_uploads_and_tasks': { up: uploadsAndTasks },
+  '0002_outputs_of_tables': { up: outputsOfTables },
+  '0003_corrections': { up: corrections },
 }
 
 export interface MigrationStatus {
@@ -136,4 +138,31 @@ async function uploadsAndTasks(db: Kysely<unknown>): Promise<void> {
     .addPrimaryKeyConstraint('outputs_key', ['task', 'name'])
     .addForeignKeyConstraint('outputs_task', ['task'], 'tasks', ['id'])
     .execute()
+}
+
+async function outputsOfTables(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db
+  await schema
+    .alterTable('tasks')
+    .addColumn('committing', 'integer', (column) => column.notNull().defaultTo(0))
+    .execute()
+  await schema
+    .createTable('table_outputs')
+    .addColumn('task', 'varchar(64)', (column) => column.notNull())
+    .addColumn('position', 'integer', (column) => column.notNull())
+    .addColumn('name', 'varchar(255)', (column) => column.notNull())
+    .addColumn('sink', 'varchar(64)', (column) => column.notNull())
+    .addColumn('target', 'text', (column) => column.notNull())
+    .addColumn('mode', 'varchar(16)', (column) => column.notNull())
+    .addColumn('rows', 'bigint', (column) => column.notNull())
+    .addPrimaryKeyConstraint('table_outputs_key', ['task', 'name'])
+    .addForeignKeyConstraint('table_outputs_task', ['task'], 'tasks', ['id'])
+    .execute()
+}
+
+async function corrections(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db
+  await schema.alterTable('tasks').addColumn('corrects', 'varchar(64)').execute()
+  await schema.alterTable('tasks').addColumn('rejects_fixable', 'text').execute()
+  await schema.createIndex('tasks_by_corrected').on('tasks').column('corrects').execute()
 }

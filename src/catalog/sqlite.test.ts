@@ -49,7 +49,8 @@ test('processes that open a new file at once share it, and each task is one proc
       for (let n = 0; n < 6; n++) {
         const { id } = await catalog.createUpload({ id: newId(), owner: 'local', name: 'x' })
         const inputs = [{ input: 'plays', upload: id, name: 'x' }]
-        const task = { id: newId(), owner: 'local', pipeline: 'p', pipelineText: '', params: {}, inputs, retryOf: null }
+        const alone = { retryOf: null, corrects: null }
+        const task = { id: newId(), owner: 'local', pipeline: 'p', pipelineText: '', params: {}, inputs, ...alone }
         await catalog.completeUpload(id, { bytes: 0, sha256: null }, task)
       }
       for (let due = await catalog.dueTasks(3); due.length > 0; due = await catalog.dueTasks(3)) {
@@ -180,8 +181,9 @@ test('a migration that fails half-way leaves nothing of itself', async () => {
   await assert.rejects(migrate(at.file), { code: 'internal' })
   db.exec('drop table outputs')
   db.close()
-  assert.deepEqual((await migrationStatus(at.file)).applied, [])
-  assert.equal((await migrate(at.file)).length, 1)
+  const { applied, pending } = await migrationStatus(at.file)
+  assert.deepEqual(applied, [])
+  assert.deepEqual(await migrate(at.file), pending)
 })
 
 test('what cannot hold a catalog is refused in clear words', async () => {

@@ -4,7 +4,7 @@
  */
 import type { Kysely, RawBuilder } from 'kysely'
 import type { ErrorCode } from '../errors.ts'
-import type { OutputFormat, TaskState, UploadState } from '../model.ts'
+import type { LoadMode, OutputFormat, TaskState, UploadState } from '../model.ts'
 
 export interface Tables {
   uploads: UploadRow
@@ -12,6 +12,7 @@ export interface Tables {
   tasks: TaskRow
   task_inputs: TaskInputRow
   outputs: OutputRow
+  table_outputs: TableOutputRow
 }
 
 export interface UploadRow {
@@ -47,16 +48,19 @@ export interface TaskRow {
   lost_leases: number
   run_after: number
   lease_until: number | null
+  committing: 0 | 1
   progress: string | null
   balances: string | null
   warnings: string
   rejects_count: number | null
   rejects_bytes: number | null
   rejects_blob: string | null
+  rejects_fixable: string | null
   error_code: ErrorCode | null
   error_message: string | null
   error_details: string | null
   retry_of: string | null
+  corrects: string | null
   created_at: number
   started_at: number | null
   ended_at: number | null
@@ -81,6 +85,17 @@ export interface OutputRow {
   bytes: number
   sha256: string
   blob: string
+}
+
+/** The same for rows that went into a table; positions are counted together. */
+export interface TableOutputRow {
+  task: string
+  position: number
+  name: string
+  sink: string
+  target: string
+  mode: LoadMode
+  rows: number
 }
 
 /** What each kind of database brings; the rest of the catalog is the same for all. Its errors are AppErrors. */

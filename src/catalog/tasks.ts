@@ -1,6 +1,15 @@
 import type { Kysely, RawBuilder, Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
-import { type Balances, checkMove, type Output, type Params, type Progress, statesBefore } from '../model.ts'
+import {
+  type Balances,
+  checkMove,
+  checkUncorrected,
+  type FixableFile,
+  type Output,
+  type Params,
+  type Progress,
+  statesBefore,
+} from '../model.ts'
 import type { Task, TaskError, TaskInput, Warning } from '../model.ts'
 import type { Catalog, NewTask } from '../ports.ts'
 import type { Database, Tables, TaskRow } from './tables.ts'
@@ -45,6 +54,7 @@ export function tasks({ db, now }: Database): Tasks {
           .set({ state: 'cancelled', ended_at: now, lease_until: null, progress: null })
           .where('id', '=', id)
           .where('state', 'in', statesBefore('cancelled'))
+          .where('committing', '=', 0)
           .executeTakeFirst()
         const task = await needTask(trx, id)
         if (numUpdatedRows === 0n) checkMove(task, 'cancelled')
@@ -59,7 +69,8 @@ async function insertTask(trx: Transaction<Tables>, now: RawBuilder<number>, tas
     task.inputs.map((input) => input.upload),
     'complete',
   )
-  const { id, owner, pipeline, pipelineText, params, inputs, retryOf } = task
+  const { id, owner, pipeline, pipelineText, params, inputs, retryOf, corrects } = task
+  if (corrects !== null) await holdUncorrected(trx, corrects)
   await trx
     .insertInto('tasks')
     .values({
@@ -73,15 +84,42 @@ async function insertTask(trx: Transaction<Tables>, now: RawBuilder<number>, tas
       crashes: 0,
       failures: 0,
       lost_leases: 0,
+      committing: 0,
       run_after: now,
       warnings: '[]',
       retry_of: retryOf,
+      corrects,
       created_at: now,
     })
     .execute()
   if (inputs.length === 0) return
   const rows = inputs.map(({ input, upload, name }, position) => ({ task: id, position, input, upload, name }))
   await trx.insertInto('task_inputs').values(rows).execute()
+}
+
+/**
+ * Locks a task for the rest of the transaction.
+ * @throws {AppError} conflict, when another corrects it, or is about to.
+ */
+async function holdUncorrected(trx: Transaction<Tables>, id: string): Promise<void> {
+  await trx
+    .updateTable('tasks')
+    .set((column) => ({ corrects: column.ref('corrects') }))
+    .where('id', '=', id)
+    .execute()
+  checkUncorrected({ id, correctedBy: (await correctionsOf(trx, [id])).get(id) ?? null })
+}
+
+/** By the task that is corrected, the one that does so. */
+async function correctionsOf(db: Kysely<Tables>, ids: readonly string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('tasks')
+    .select(['id', 'corrects'])
+    .where('corrects', 'in', ids)
+    .where('state', 'not in', ['failed', 'cancelled'])
+    .execute()
+  return new Map(rows.map(({ id, corrects }) => [corrects ?? '', id]))
 }
 
 /** @throws {AppError} not_found */
@@ -104,19 +142,32 @@ async function withLists(db: Kysely<Tables>, rows: readonly TaskRow[]): Promise<
   const ids = rows.map((row) => row.id)
   const done = rows.filter((row) => row.state === 'succeeded').map((row) => row.id)
   const inputs = new Map<string, TaskInput[]>(ids.map((id) => [id, []]))
-  const outputs = new Map<string, Output[]>(done.map((id) => [id, []]))
+  const outputs = new Map<string, { position: number; output: Output }[]>(done.map((id) => [id, []]))
   if (ids.length > 0) {
     const found = db.selectFrom('task_inputs').selectAll().where('task', 'in', ids).orderBy('task').orderBy('position')
     for (const { task, input, upload, name } of await found.execute()) inputs.get(task)?.push({ input, upload, name })
   }
   if (done.length > 0) {
-    const found = db.selectFrom('outputs').selectAll().where('task', 'in', done).orderBy('task').orderBy('position')
-    for (const { task, position: _, ...output } of await found.execute()) outputs.get(task)?.push(output)
+    const found = db.selectFrom('outputs').selectAll().where('task', 'in', done)
+    for (const { task, position, ...output } of await found.execute()) outputs.get(task)?.push({ position, output })
+    const tables = db.selectFrom('table_outputs').selectAll().where('task', 'in', done)
+    for (const { task, position, sink: to, target: table, name, mode, rows: count } of await tables.execute()) {
+      outputs.get(task)?.push({ position, output: { name, to, table, mode, rows: count } })
+    }
   }
-  return rows.map((row) => taskOf(row, inputs.get(row.id) ?? [], outputs.get(row.id) ?? []))
+  const corrected = await correctionsOf(db, done)
+  return rows.map((row) => {
+    const delivered = (outputs.get(row.id) ?? []).toSorted((a, b) => a.position - b.position)
+    return taskOf(
+      row,
+      inputs.get(row.id) ?? [],
+      delivered.map(({ output }) => output),
+      corrected.get(row.id) ?? null,
+    )
+  })
 }
 
-function taskOf(row: TaskRow, inputs: TaskInput[], outputs: Output[]): Task {
+function taskOf(row: TaskRow, inputs: TaskInput[], outputs: Output[], correctedBy: string | null): Task {
   return {
     id: row.id,
     owner: row.owner,
@@ -131,6 +182,7 @@ function taskOf(row: TaskRow, inputs: TaskInput[], outputs: Output[]): Task {
     lostLeases: row.lost_leases,
     runAfter: row.run_after,
     leaseUntil: row.lease_until,
+    committing: row.committing === 1,
     progress: row.progress === null ? null : (JSON.parse(row.progress) as Progress),
     balances: row.balances === null ? null : (JSON.parse(row.balances) as Balances),
     warnings: JSON.parse(row.warnings) as Warning[],
@@ -138,14 +190,18 @@ function taskOf(row: TaskRow, inputs: TaskInput[], outputs: Output[]): Task {
     rejects: rejectsOf(row),
     error: errorOf(row),
     retryOf: row.retry_of,
+    corrects: row.corrects,
+    correctedBy,
     createdAt: row.created_at,
     startedAt: row.started_at,
     endedAt: row.ended_at,
   }
 }
 
-function rejectsOf({ rejects_count: count, rejects_bytes: bytes, rejects_blob: blob }: TaskRow): Task['rejects'] {
-  return count === null || bytes === null || blob === null ? null : { count, bytes, blob }
+function rejectsOf(row: TaskRow): Task['rejects'] {
+  const { rejects_count: count, rejects_bytes: bytes, rejects_blob: blob, rejects_fixable: fixable } = row
+  if (count === null || bytes === null || blob === null) return null
+  return { count, bytes, blob, fixable: fixable === null ? [] : (JSON.parse(fixable) as FixableFile[]) }
 }
 
 function errorOf({ error_code: code, error_message: message, error_details: details }: TaskRow): TaskError | null {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { readRejects } from '../csv/listed.ts'
 import type { CaseJob, CaseRun } from '../pipeline/cases.ts'
 import type { LoadedPipeline } from '../pipeline/load.ts'
+import { plannedTargets } from '../work/deliver.ts'
 import { runLocally } from '../work/local.ts'
 import { limitsOf, openSupervisor } from '../work/supervisor.ts'
 import type { Context } from './context.ts'
@@ -18,7 +19,8 @@ export function openCaseEngine({ config, log, signal }: Context): CaseEngine {
   const limits = { ...limitsOf(config), signal, onProgress: () => {} }
   return {
     async run({ pipeline }, job) {
-      await using run = await runLocally(engine, { ...job, ...limits, pipeline })
+      const targets = plannedTargets(pipeline, job.params, job.inputs[0]?.name ?? '')
+      await using run = await runLocally(engine, { ...job, ...limits, pipeline, targets })
       const { folder, report } = run
       const outputs: Record<string, string> = {}
       for (const { name, file } of report.outputs) outputs[name] = await readFile(join(folder, file), 'utf8')

@@ -38,7 +38,17 @@ test('wrong usage exits 2 and says what is right', async () => {
     [['pipeline'], /Did you mean pipelines\?/],
     [['push', 'a.csv'], /required option .*--pipeline/],
     [['push', 'a.csv', '-p', 'x', '--param', 'day'], /NAME=VALUE/],
+    [['push', 'a.csv', '-p', 'x', '--corrects', 'y'], /--corrects <ID>' cannot be used with .*--pipeline/],
+    [['push', 'a.csv', '--param', 'a=b', '--corrects', 'y'], /--corrects <ID>' cannot be used with .*--param/],
+    [['push', 'a.csv', 'b.csv', '--corrects', 'y'], /--corrects takes one file/],
     [['generate', 'plays', '--rows', '1e6'], /whole number, 0 or more/],
+    [['generate', 'customers'], /required option .*--rows/],
+    [['generate', 'customers', '--rows', '9', '--bad', '2'], /--bad .* is invalid\. It is a share from 0 to 1/],
+    [['generate', 'customers', '--rows', '9', '--bad', '-0.1'], /It is a share from 0 to 1/],
+    [['generate', 'customers', '--rows', '9', '--parts', '0'], /whole number, from 1 to 500/],
+    [['generate', 'customers', '--rows', '9', '--parts', '501', '-o', 'c.csv'], /whole number, from 1 to 500/],
+    [['generate', 'customers', '--rows', '9', '--parts', '2'], /^error: --parts needs -o FILE/],
+    [['generate', 'customers', '--rows', '9', '--parts', '2', '-o', '-'], /^error: --parts needs -o FILE/],
     [['tasks', '--state', 'done'], /Allowed choices are queued/],
     [['clean', 'a.csv', '--delimiter', ';', '--quote', ';'], /^error: --delimiter has the quote in it/],
     [['clean', 'a.csv', '--comment', '##'], /^error: --comment is not one ASCII character/],
@@ -169,7 +179,7 @@ outputs:
       FROM plays
 `,
   )
-  assert.match((await rowmill(['pipelines'], env)).stdout, /^mine +Mine\.\nprofile .*\nsong-plays .*\n$/)
+  assert.match((await rowmill(['pipelines'], env)).stdout, /^load .*\nmine +Mine\.\nprofile .*\nsong-plays .*\n$/)
   assert.equal(
     (await rowmill(['pipelines', 'show', 'mine'], env)).stdout,
     await readFile(join(folder, 'mine.yaml'), 'utf8'),

@@ -6,11 +6,16 @@ import { type ReaderOptions, taskStates } from '../model.ts'
 import type { Context, ExitCode } from './context.ts'
 import { harmlessContext, harmlessError, inLine } from './harmless.ts'
 import { outputPlace } from './places.ts'
-import type { PushArgs } from './push.ts'
 
 export type Run = (command: (context: Context) => Promise<ExitCode>) => Promise<void>
 
 type GivenParams = Record<string, string | string[]>
+
+interface RunOptions {
+  readonly output?: string
+  readonly param: GivenParams
+  readonly again: boolean
+}
 
 /** @param runCommand makes the context a command works with, and keeps its exit code. */
 export function createProgram(runCommand: Run): Command {
@@ -81,19 +86,22 @@ function addRun(program: Command, run: Run): void {
     .argument('<FILE...>', 'CSV files; several are united by their columns')
     .option('-o, --output <DIR>', 'write each output to DIR/NAME.FORMAT, and rejects beside them')
     .addOption(paramOption())
-    .action(async (pipeline: string, files: string[], options: { output?: string; param: GivenParams }) => {
+    .option('--again', 'put rows into tables even if the same run has done so before', false)
+    .action(async (pipeline: string, files: string[], options: RunOptions) => {
       // The child starts while the rest is loaded, which takes about as long.
       const { openSupervisor, startChild } = await import('../work/supervisor.ts')
       const child = startChild()
       return await run(async (context) => {
         await using engine = openSupervisor(context.config, context.log, child)
-        const args = { pipeline, files, output: await outputPlace(options.output), params: options.param }
+        const { again, param: params } = options
+        const args = { pipeline, files, output: await outputPlace(options.output), params, again }
         return await (await import('./run.ts')).run(args, engine, context)
       })
     })
   examples(command, [
     ['./rowmill run song-plays examples/plays.csv', 'the only output goes to stdout'],
     ['./rowmill run profile people.csv -o out', 'out/profile.ndjson, and out/rejects.csv if any'],
+    ['./rowmill run load people.csv --param table=people', 'into data/warehouse.duckdb'],
   ])
 }
 
@@ -162,26 +170,42 @@ interface CleanOptions extends ReaderOptions {
   readonly report?: string
 }
 
+/** What the task says that is corrected. */
+const withTask = ['pipeline', 'param']
+
+interface PushOptions {
+  readonly pipeline?: string
+  readonly corrects?: string
+  readonly wait: boolean
+  readonly output?: string
+  readonly param: GivenParams
+}
+
 function addPush(program: Command, run: Run): void {
   const push = program
     .command('push')
     .description('send files to the service and have a pipeline run over them')
     .argument('<FILE...>', 'CSV files; several are united by their columns')
-    .requiredOption('-p, --pipeline <NAME>', 'the pipeline to run (required)')
+    .option('-p, --pipeline <NAME>', 'the pipeline to run (required, but with --corrects)')
+    .addOption(new Option('--corrects <ID>', 'the file has the rejects of this task, corrected').conflicts(withTask))
     .option('-w, --wait', 'wait for the end and fetch what comes out', false)
     .option('-o, --output <DIR>', 'with --wait: save each output as DIR/NAME.FORMAT, rejects as DIR/rejects.csv')
     .addOption(paramOption())
-    .action((files: string[], options: Omit<PushArgs, 'files' | 'params'> & { param: GivenParams }) =>
+    .action((files: string[], { pipeline, corrects, param: params, wait, ...options }: PushOptions) =>
       run(async (context) => {
-        const { pipeline, wait, param: params } = options
+        if (pipeline === undefined && corrects === undefined)
+          push.error("error: required option '-p, --pipeline <NAME>' not specified")
+        if (corrects !== undefined && files.length > 1) push.error('error: --corrects takes one file')
+        const order = corrects === undefined ? { pipeline: pipeline ?? '', params } : { corrects }
         const output = await outputPlace(options.output)
-        return (await import('./push.ts')).push({ files, pipeline, wait, output, params }, context)
+        return (await import('./push.ts')).push({ files, order, wait, output }, context)
       }),
     )
   examples(push, [
     ['./rowmill push plays.csv --pipeline song-plays --wait > totals.csv', 'progress on stderr'],
     ['./rowmill push plays.csv --pipeline song-plays', 'prints the id of the task and returns'],
     ['ROWMILL_URL=http://localhost:8000 ./rowmill push a.csv b.csv -p profile --wait -o out', ''],
+    ['./rowmill push out/rejects.fixable.csv --corrects ID --wait', 'once its cells are put right'],
   ])
 }
 
@@ -277,12 +301,39 @@ function addGenerate(program: Command, run: Run): void {
         ),
       ),
     )
-  const lines = [
+  const customers = generate
+    .command('customers')
+    .description('customers with values in quotes, about 75 bytes a row; the same numbers give the same files')
+    .requiredOption('--rows <N>', 'how many rows', wholeNumber(0))
+    .option('--seed <S>', 'another number, other rows', wholeNumber(0), 1)
+    .option('--bad <SHARE>', 'make this share of the records bad, from 0 to 1', share, 0)
+    .option(
+      '--parts <K>',
+      'write K files with a header each: FILE.csv as FILE-00001-of-0000K.csv, …',
+      wholeNumber(1, 500),
+      1,
+    )
+    .option('-o, --output <FILE>', 'write to this file instead of stdout; all parts are there once all are whole')
+    .action((options: { rows: number; seed: number; bad: number; parts: number; output?: string }) =>
+      run(async (context) => {
+        const output = await outputPlace(options.output)
+        if (output === undefined && options.parts > 1)
+          customers.error('error: --parts needs -o FILE: standard output takes one part only')
+        return (await import('./generate.ts')).generateCustomers({ ...options, output }, context)
+      }),
+    )
+  const playsLines = [
     ['./rowmill generate plays --rows 10000000 -o plays.csv', 'about 360 MB'],
     ['./rowmill generate plays --rows 1000 --seed 7 | head', ''],
   ] as const
-  examples(generate, lines)
-  examples(plays, lines)
+  const customersLines = [
+    ['./rowmill generate customers --rows 10000000 -o customers.csv', 'about 750 MB'],
+    ['./rowmill generate customers --rows 1000 --bad 0.01 | head', 'about 10 are bad'],
+    ['./rowmill generate customers --rows 1000 --parts 3 -o c.csv', 'c-00001-of-00003.csv and two more'],
+  ] as const
+  examples(plays, playsLines)
+  examples(customers, customersLines)
+  examples(generate, [...playsLines, ...customersLines])
 }
 
 function addConfig(program: Command, run: Run): void {
@@ -332,10 +383,17 @@ function unescaped(text: string): string {
   return text.replaceAll('\\t', '\t').replaceAll('\\n', '\n').replaceAll('\\r', '\r')
 }
 
-function wholeNumber(least: number): (text: string) => number {
+function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const number = Number(text)
-    if (/^\d+$/.test(text) && number >= least && Number.isSafeInteger(number)) return number
-    throw new InvalidArgumentError(`It is a whole number, ${least} or more.`)
+    if (/^\d+$/.test(text) && number >= least && number <= most) return number
+    const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `from ${least} to ${most}`
+    throw new InvalidArgumentError(`It is a whole number, ${range}.`)
   }
+}
+
+function share(text: string): number {
+  const number = Number(text)
+  if (/^\d*\.?\d+$/.test(text) && number <= 1) return number
+  throw new InvalidArgumentError('It is a share from 0 to 1, such as 0.001.')
 }

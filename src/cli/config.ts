@@ -11,7 +11,7 @@ export async function showConfig(
     stdout.write(settingsPage())
     return exitCodes.done
   }
-  const { origins } = loadConfig()
+  const { origins, sinkOrigins } = loadConfig()
   const rows = names().map((name) => {
     const { text, source } = origins[name]
     return {
@@ -20,6 +20,9 @@ export async function showConfig(
       source,
     }
   })
+  for (const [name, { source }] of Object.entries(sinkOrigins)) {
+    rows.push({ name: `ROWMILL_${name}`, value: '(hidden)', source })
+  }
   const lines = rows.map(({ name, value, source }) => [name, value === '' ? '-' : value, source])
   stdout.write(json ? `${JSON.stringify(rows, null, 2)}\n` : table(lines))
   return exitCodes.done
@@ -41,6 +44,7 @@ export function settingsPage(): string {
     '| setting | default | what it does |',
     '| --- | --- | --- |',
     ...rows,
+    '| `ROWMILL_SINK_NAME_URL` | – | Database that outputs may go to as `name`: `postgres://…`, `mysql://…`, `sqlite:FILE` or `duckdb:FILE`; `warehouse` is a DuckDB file in the data folder unless it is set. Secret. |',
     '',
     'Sizes are decimal: `B`, `KB`, `MB`, `GB`, `TB`. Durations: `ms`, `s`, `m`, `h`, `d`.',
     '',

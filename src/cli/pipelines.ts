@@ -12,11 +12,12 @@ import {
   unknownPipeline,
 } from '../pipeline/load.ts'
 import { locate } from '../pipeline/yaml.ts'
+import { tableSinkNames } from '../sinks/open.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
 import { table } from './table.ts'
 
 export async function listPipelines({ config, stdout }: Context): Promise<ExitCode> {
-  const pipelines = await loadPipelines(pipelineFolders(config.PIPELINES))
+  const pipelines = await loadPipelines(pipelineFolders(config.PIPELINES), tableSinkNames(config))
   stdout.write(table(pipelines.list().map(({ name, pipeline }) => [name, pipeline.about])))
   return exitCodes.done
 }
@@ -32,7 +33,7 @@ export async function lintPipelines({ targets }: { targets: readonly string[] },
   const { stdout } = context
   let sound = true
   for (const { name, file } of await find(targets, context)) {
-    const problems = await lint(name, file)
+    const problems = await lint(name, file, tableSinkNames(context.config))
     if (problems.length === 0) stdout.write(`✓ ${name}\n`)
     else sound = false
     for (const problem of problems) stdout.write(`${problem}\n`)
@@ -40,10 +41,10 @@ export async function lintPipelines({ targets }: { targets: readonly string[] },
   return sound ? exitCodes.done : exitCodes.failed
 }
 
-async function lint(name: string, file: string): Promise<string[]> {
+async function lint(name: string, file: string, sinks: ReadonlySet<string>): Promise<string[]> {
   let loaded: LoadedPipeline
   try {
-    loaded = await loadPipeline(name, file)
+    loaded = await loadPipeline(name, file, sinks)
   } catch (error) {
     if (error instanceof AppError && error.code === 'unprocessable') return error.message.split('\n')
     throw error

@@ -19,6 +19,12 @@ export function createMeter(stderr: Writable, now: () => number = () => performa
   return 'isTTY' in stderr && stderr.isTTY === true ? barMeter(stderr, now) : lineMeter(stderr, now)
 }
 
+/** Shows how far some work is while it is done. */
+export async function withMeter<T>(stderr: Writable, work: (meter: Meter) => Promise<T>): Promise<T> {
+  using meter = createMeter(stderr)
+  return await work(meter)
+}
+
 function barMeter(stream: Writable, now: () => number): Meter {
   const started = now()
   let current: { label: string; bar: SingleBar } | undefined

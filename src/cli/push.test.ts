@@ -65,7 +65,7 @@ test('rejects that the pipeline keeps are saved beside the output: exit 3', asyn
   const { code, stdout, stderr } = await rowmill(['push', ragged, '-p', 'profile', '--wait', '-o', out], env)
   assert.deepEqual([code, stdout], [3, ''])
   assert.match(stderr, /file +3 +b +missing-cell/)
-  assert.deepEqual(await readdir(out), ['columns.ndjson', 'profile.ndjson', 'rejects.csv'])
+  assert.deepEqual(await readdir(out), ['columns.ndjson', 'profile.ndjson', 'rejects.csv', 'rejects.fixable.csv'])
   assert.match(await readFile(join(out, 'profile.ndjson'), 'utf8'), /"filename":"ragged\.csv".*"row_count":2/)
 })
 

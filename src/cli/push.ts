@@ -8,14 +8,17 @@ import { type Client, createClient, type TaskAnswer, type UploadAnswer } from '.
 import { type Context, type ExitCode, exitCodes } from './context.ts'
 import { follow } from './follow.ts'
 import { errorText, inLine } from './harmless.ts'
-import { createMeter, type Meter, phases, quantity } from './progress.ts'
-import { rejectsFile, rejectsTable, shownRejects } from './rejects.ts'
+import { type Meter, phases, quantity, withMeter } from './progress.ts'
+import { tableLine } from './loaded.ts'
+import { familyLine, fixableFiles, rejectsFile, rejectsTable, shownRejects } from './rejects.ts'
 import { makeFolder, save } from './save.ts'
 
 export interface PushArgs {
   readonly files: readonly string[]
-  readonly pipeline: string
-  readonly params: Readonly<Record<string, string | readonly string[]>>
+  /** What to do with them: run a pipeline, or correct the rejects of a task, which takes one file. */
+  readonly order:
+    | { readonly pipeline: string; readonly params: Readonly<Record<string, string | readonly string[]>> }
+    | { readonly corrects: string }
   readonly wait: boolean
   /** Where outputs go; a single one goes to stdout without it. */
   readonly output: string | undefined
@@ -27,14 +30,14 @@ export async function push(args: PushArgs, context: Context): Promise<ExitCode> 
   const client = createClient(config, signal)
   // Before the bytes travel, not after.
   if (args.output !== undefined) await makeFolder(args.output)
-  const task = await withMeter(context, (meter) => submit(client, args, meter))
+  const task = await withMeter(stderr, (meter) => submit(client, args, meter))
   if (!args.wait) {
     stdout.write(`${task.id}\n`)
     return exitCodes.done
   }
 
   stderr.write(`Task ${task.id}\n`)
-  const ended = await withMeter(context, (meter) => {
+  const ended = await withMeter(stderr, (meter) => {
     const show = ({ progress }: TaskAnswer) => {
       if (progress !== null) meter.show(phases[progress.phase], progress)
     }
@@ -42,46 +45,50 @@ export async function push(args: PushArgs, context: Context): Promise<ExitCode> 
   })
   for (const { message } of ended.warnings) stderr.write(`Warning: ${inLine(message)}\n`)
   if (ended.state === 'succeeded') return await fetchResults(client, ended, args.output, context)
-  if (ended.rejects !== null) await tellRejects(client, ended.rejects, args.output, context)
+  await tellRejects(client, ended, args.output, context)
   const reason = ended.error === null ? `Task ${ended.id} was cancelled.` : errorText(ended.error)
   stderr.write(`rowmill: ${reason}\n`)
   return exitCodes.failed
 }
 
-async function withMeter<T>({ stderr }: Context, work: (meter: Meter) => Promise<T>): Promise<T> {
-  using meter = createMeter(stderr)
-  return await work(meter)
-}
-
 /** One file and its task go in one request; several are stored first. */
 async function submit(client: Client, args: PushArgs, meter: Meter): Promise<TaskAnswer> {
-  const { files, params } = args
-  const send = <T>(file: string, more: [string, string][]) => {
+  const { files, order } = args
+  const send = <T>(file: string, more: [string, string][], path = '/v1/uploads') => {
     const query = new URLSearchParams([['name', basename(file)], ...more])
     const label = `Uploading ${inLine(basename(file))}`
-    return client.upload<T>(`/v1/uploads?${query.toString()}`, file, (done, total) => {
+    return client.upload<T>(`${path}?${query.toString()}`, file, (done, total) => {
       meter.show(label, { unit: 'bytes', done, total })
     })
   }
   const [file] = files
+  if ('corrects' in order) {
+    const path = `/v1/tasks/${encodeURIComponent(order.corrects)}/corrections`
+    return (await send<{ task: TaskAnswer }>(file ?? '', [], path)).task
+  }
+  const { pipeline: name, params } = order
   if (file !== undefined && files.length === 1) {
-    const given = Object.entries(params).flatMap(([name, values]) =>
-      [values].flat().map((value): [string, string] => [`param.${name}`, value]),
+    const given = Object.entries(params).flatMap(([param, values]) =>
+      [values].flat().map((value): [string, string] => [`param.${param}`, value]),
     )
-    return (await send<{ task: TaskAnswer }>(file, [['pipeline', args.pipeline], ...given])).task
+    return (await send<{ task: TaskAnswer }>(file, [['pipeline', name], ...given])).task
   }
   const inputs: { upload: string }[] = []
   for (const each of files) inputs.push({ upload: (await send<{ upload: UploadAnswer }>(each, [])).upload.id })
-  return await client.post('/v1/tasks', { pipeline: args.pipeline, inputs, params })
+  return await client.post('/v1/tasks', { pipeline: name, inputs, params })
 }
 
 async function fetchResults(
   client: Client,
-  { outputs, rejects }: TaskAnswer,
+  task: TaskAnswer,
   folder: string | undefined,
   context: Context,
 ): Promise<ExitCode> {
   const { signal, stdout, stderr } = context
+  const outputs = task.outputs.filter((output) => 'url' in output)
+  for (const output of task.outputs) {
+    if (!('url' in output)) stderr.write(`${tableLine(output, task.balances?.outputs[output.name])}\n`)
+  }
   const [only] = outputs
   if (folder !== undefined) {
     for (const output of outputs) {
@@ -91,19 +98,24 @@ async function fetchResults(
     }
   } else if (only !== undefined && outputs.length === 1) {
     await pipeline(Readable.from(checked(client, only)), stdout, { signal, end: false })
-  } else {
+  } else if (outputs.length > 0) {
     stderr.write('Several outputs; `-o DIR` saves them. They are at:\n')
     for (const { url } of outputs) stdout.write(`${client.url}${url}\n`)
   }
-  if (rejects === null) return exitCodes.done
-  await tellRejects(client, rejects, folder, context)
-  return exitCodes.rejects
+  await tellRejects(client, task, folder, context)
+  if (task.corrects !== null) await tellFamily(client, task.id, context)
+  return task.rejects === null ? exitCodes.done : exitCodes.rejects
+}
+
+async function tellFamily(client: Client, id: string, { stderr }: Context): Promise<void> {
+  const { family } = await client.get<TaskAnswer>(`/v1/tasks/${id}`)
+  if (family !== undefined) stderr.write(`All together: ${familyLine(family)}\n`)
 }
 
 /** The bytes of an output as the task recorded them, or an error at their end. */
 async function* checked(
   client: Client,
-  { name, url, sha256 }: TaskAnswer['outputs'][number],
+  { name, url, sha256 }: Extract<TaskAnswer['outputs'][number], { url: string }>,
 ): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256')
   for await (const chunk of await client.download(url)) {
@@ -119,13 +131,23 @@ async function* checked(
 
 async function tellRejects(
   client: Client,
-  { url, count }: NonNullable<TaskAnswer['rejects']>,
+  { id, inputs, rejects }: TaskAnswer,
   folder: string | undefined,
   { signal, stderr }: Context,
 ): Promise<void> {
+  if (rejects === null) return
+  const { url, count, fixable } = rejects
   const first = await readRejects(Readable.from(await client.download(url)), shownRejects)
   stderr.write(rejectsTable(first, count))
   const path = folder === undefined ? undefined : join(folder, rejectsFile)
   if (path !== undefined) await save(await client.download(url), path, signal)
   stderr.write(`All rejects: ${path ?? `${client.url}${url}`}\n`)
+  for (const file of fixableFiles(fixable)) {
+    const place = folder === undefined ? `${client.url}${file.url}` : join(folder, file.path)
+    if (folder !== undefined) await save(await client.download(file.url), place, signal)
+    stderr.write(`To correct: ${place}\n`)
+  }
+  // Records of one of several inputs cannot be run alone.
+  const isAlone = new Set(inputs.map(({ input }) => input)).size === 1
+  if (fixable.length > 0 && isAlone) stderr.write(`Then send it back: ./rowmill push FILE --corrects ${id} --wait\n`)
 }

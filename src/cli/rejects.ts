@@ -3,6 +3,7 @@ import type { CleanReject } from '../csv/clean.ts'
 import { rejectColumns } from '../csv/fault.ts'
 import type { ListedReject } from '../csv/listed.ts'
 import { cleanLine } from '../csv/write.ts'
+import type { TaskAnswer } from './client.ts'
 import type { Draft } from './draft.ts'
 import { table } from './table.ts'
 
@@ -12,6 +13,13 @@ const mostGathered = 64 << 10
 /** What they are called in the folder that -o names. */
 export const rejectsFile = 'rejects.csv'
 
+/** The same for the records that can be corrected: one file, or one for each input that has some. */
+export function fixableFiles<T extends { readonly input: string }>(fixable: readonly T[]): (T & { path: string })[] {
+  return fixable.map((one) => {
+    return { ...one, path: fixable.length === 1 ? 'rejects.fixable.csv' : `rejects.fixable.${one.input}.csv` }
+  })
+}
+
 /** How many rejects are shown; the rest is in the file. */
 export const shownRejects = 5
 
@@ -20,6 +28,11 @@ export function rejectsTable(first: readonly ListedReject[], count: number): str
   const rows = first.map(({ input, line, column, code, message }) => [input, String(line), column ?? '', code, message])
   const more = count - first.length
   return table([['INPUT', 'LINE', 'COLUMN', 'CODE', 'MESSAGE'], ...rows]) + (more > 0 ? `… and ${more} more\n` : '')
+}
+
+/** What has become of the records of a task and of those that corrected its rejects. */
+export function familyLine({ records, accepted, rejected, left }: NonNullable<TaskAnswer['family']>): string {
+  return `${records} records = ${accepted} accepted + ${rejected} rejected + ${left} left out`
 }
 
 /** The rejects of a file: the first ones to show, and all of them in a file if there is to be one. */

@@ -4,19 +4,23 @@ import { basename, join } from 'node:path'
 import { pipeline as pipe } from 'node:stream/promises'
 import { readRejects } from '../csv/listed.ts'
 import { AppError } from '../errors.ts'
-import type { Progress } from '../model.ts'
+import { failAt } from '../failpoints.ts'
+import { isFile, isForTable, type Progress } from '../model.ts'
 import { loadPipelines, pipelineFolders } from '../pipeline/load.ts'
 import { assignInputs } from '../pipeline/match.ts'
 import { checkParams } from '../pipeline/params.ts'
-import type { Engine } from '../ports.ts'
-import { type LocalRun, runLocally } from '../work/local.ts'
+import type { Engine, ProducedFile, Report } from '../ports.ts'
+import { openTableSinks, tableSinkNames } from '../sinks/open.ts'
+import { targetsOf } from '../work/deliver.ts'
+import { deliverLocally, type LocallyShipped, type LocalRun, runKey, runLocally } from '../work/local.ts'
 import { limitsOf } from '../work/supervisor.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
 import { errorText, inLine } from './harmless.ts'
+import { tableLine } from './loaded.ts'
 import { temporaryFull } from './places.ts'
 import { profileTable } from './profile.ts'
-import { createMeter, phases, quantity } from './progress.ts'
-import { rejectsFile, rejectsTable, shownRejects } from './rejects.ts'
+import { type Meter, phases, quantity, withMeter } from './progress.ts'
+import { fixableFiles, rejectsFile, rejectsTable, shownRejects } from './rejects.ts'
 import { makeFolder, saveAll } from './save.ts'
 
 export interface RunArgs {
@@ -25,18 +29,23 @@ export interface RunArgs {
   /** Where outputs and rejects go; a single output goes to stdout without it. */
   readonly output: string | undefined
   readonly params: Readonly<Record<string, string | string[]>>
+  /** Whether tables get what they have had from the same run before. */
+  readonly again: boolean
 }
 
 /** Runs a pipeline over local files: the same child as in the service, and no service. */
 export async function run(args: RunArgs, engine: Engine, context: Context): Promise<ExitCode> {
   const { config, signal, stderr } = context
-  const { pipeline } = (await loadPipelines(pipelineFolders(config.PIPELINES))).get(args.pipeline)
+  const { pipeline, text } = (await loadPipelines(pipelineFolders(config.PIPELINES), tableSinkNames(config))).get(
+    args.pipeline,
+  )
   const params = checkParams(pipeline, args.params)
   const inputs = assignInputs(
     pipeline,
     args.files.map((path) => ({ name: basename(path), path })),
   ).map(({ input, file }) => ({ input, ...file }))
-  const outputs = Object.keys(pipeline.outputs)
+  const specs = Object.entries(pipeline.outputs)
+  const outputs = specs.filter(([, spec]) => !isForTable(spec)).map(([name]) => name)
   const view = views[pipeline.name]
   if (args.output === undefined && outputs.length > 1 && view === undefined) {
     throw new AppError(
@@ -46,21 +55,47 @@ export async function run(args: RunArgs, engine: Engine, context: Context): Prom
   }
   if (args.output !== undefined) await makeFolder(args.output)
 
-  const meter = createMeter(stderr)
-  const onProgress = (progress: Progress) => meter.show(phases[progress.phase], progress)
-  const job = { pipeline, params, inputs, now: Date.now(), ...limitsOf(config) }
-  await using local = await runLocally(engine, { ...job, signal, onProgress })
-    .catch((error: unknown) => {
-      // Whatever the engine writes, it writes there.
-      throw error instanceof AppError && error.code === 'full' ? temporaryFull(error) : error
-    })
-    .finally(() => meter[Symbol.dispose]())
+  const fail = failAt(config.FAILPOINT)
+  const hasTables = outputs.length < specs.length
+  const sinks = await openTableSinks(config, fail, new Set(specs.map(([, { to }]) => to)))
+  if (hasTables) await makeFolder(config.DATA)
+  const targets = await targetsOf(sinks, pipeline, params, inputs[0]?.name ?? '', undefined)
+  const job = { pipeline, params, inputs, targets, now: Date.now(), ...limitsOf(config), signal }
+  // Found out beside the run, which leaves this process idle.
+  const key = hasTables ? runKey(text, job, signal) : undefined
+  key?.catch(() => undefined)
+  await using local = await withMeter(stderr, (meter) =>
+    runLocally(engine, { ...job, onProgress: shownBy(meter) }),
+  ).catch((error: unknown) => {
+    // Whatever the engine writes, it writes there.
+    throw error instanceof AppError && error.code === 'full' ? temporaryFull(error) : error
+  })
   for (const { message } of local.report.warnings) stderr.write(`Warning: ${inLine(message)}\n`)
-  if (args.output !== undefined) await deliver(local, args.output, context)
+  if (args.output !== undefined) await saveOutputs(local, args.output, context)
   else if (view !== undefined) await show(local, view, context)
   else await print(local, context)
+  if (key !== undefined && local.report.error === null) {
+    const delivery = { engine, sinks, job, run: local, key: await key, again: args.again, now: job.now, signal, fail }
+    tellTables(await withMeter(stderr, (meter) => deliverLocally({ ...delivery, onProgress: shownBy(meter) })), context)
+  }
   // Awaited, or the folder would be gone while the rejects are read.
   return await tellEnd(local, args.output, context)
+}
+
+function shownBy(meter: Meter): (progress: Progress) => void {
+  return (progress) => meter.show(phases[progress.phase], progress)
+}
+
+/** Outputs that are files. */
+function filesOf({ outputs }: Report): readonly ProducedFile[] {
+  return outputs.filter(({ columns }) => columns === undefined)
+}
+
+function tellTables({ outputs, balances, before }: LocallyShipped, { stderr }: Context): void {
+  if (before) stderr.write('The same run has loaded the same rows before. Add --again to load them once more.\n')
+  for (const output of outputs) {
+    if (!isFile(output)) stderr.write(`${tableLine(output, balances.outputs[output.name])}\n`)
+  }
 }
 
 /** Pipelines whose outputs are made for looking at. Programs take them as files, by -o. */
@@ -73,22 +108,24 @@ async function show(
 ): Promise<void> {
   if (report.error !== null) return
   const outputs: Record<string, string> = {}
-  for (const { name, file } of report.outputs) outputs[name] = await readFile(join(folder, file), 'utf8')
+  for (const { name, file } of filesOf(report)) outputs[name] = await readFile(join(folder, file), 'utf8')
   stdout.write(view(outputs))
 }
 
 async function print({ folder, report }: LocalRun, { signal, stdout }: Context): Promise<void> {
-  for (const { file } of report.outputs) {
+  for (const { file } of filesOf(report)) {
     await pipe(createReadStream(join(folder, file)), stdout, { signal, end: false })
   }
 }
 
 /** Outputs and rejects together, since one without the other would pass for the whole. */
-async function deliver({ folder, report }: LocalRun, output: string, { signal, stderr }: Context): Promise<void> {
-  const { outputs, rejects } = report
+async function saveOutputs({ folder, report }: LocalRun, output: string, { signal, stderr }: Context): Promise<void> {
+  const { rejects } = report
+  const outputs = filesOf(report)
   const files = [
     ...outputs.map(({ name, format, file }) => ({ file, path: join(output, `${name}.${format}`) })),
     ...(rejects === null ? [] : [{ file: rejects.file, path: join(output, rejectsFile) }]),
+    ...fixableFiles(rejects?.fixable ?? []).map(({ file, path }) => ({ file, path: join(output, path) })),
   ]
   await saveAll(
     files.map(({ file, path }) => ({ path, open: () => createReadStream(join(folder, file)) })),
@@ -100,11 +137,13 @@ async function deliver({ folder, report }: LocalRun, output: string, { signal, s
 async function tellEnd({ folder, report }: LocalRun, output: string | undefined, context: Context): Promise<ExitCode> {
   const { stderr } = context
   if (report.rejects !== null) {
-    const { file, count } = report.rejects
+    const { file, count, fixable } = report.rejects
     stderr.write(rejectsTable(await readRejects(createReadStream(join(folder, file)), shownRejects), count))
     const kept =
       output === undefined ? 'Add -o DIR to keep the rejects as a file.' : `All rejects: ${join(output, rejectsFile)}`
     stderr.write(`${kept}\n`)
+    const places = fixableFiles(fixable).map(({ path }) => join(output ?? '', path))
+    if (output !== undefined) for (const place of places) stderr.write(`To correct: ${place}\n`)
   }
   if (report.error !== null) {
     stderr.write(`rowmill: ${errorText(report.error)}\n`)

@@ -1,6 +1,7 @@
 import type { TaskState } from '../model.ts'
 import { createClient, type TaskAnswer } from './client.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
+import { familyLine } from './rejects.ts'
 import { table } from './table.ts'
 
 export async function listTasks(
@@ -45,6 +46,7 @@ function listing(tasks: readonly TaskAnswer[]): string {
 
 function details(task: TaskAnswer): string {
   const { id, state, pipeline, attempt, inputs, balances, outputs, rejects, warnings, error } = task
+  const { corrects, correctedBy, family } = task
   const rows = [
     ['id', id],
     ['state', state],
@@ -56,8 +58,17 @@ function details(task: TaskAnswer): string {
       `balance ${name}`,
       `${records} records = ${accepted} accepted + ${rejected} rejected; ${blankLines} blank lines`,
     ]),
-    ...outputs.map(({ name, rows: count, bytes, url }) => [`output ${name}`, `${count} rows, ${bytes} bytes, ${url}`]),
+    ...outputs.map((output) => [
+      `output ${output.name}`,
+      'url' in output
+        ? `${output.rows} rows, ${output.bytes} bytes, ${output.url}`
+        : `${output.rows} rows in the table ${output.table} of ${output.to}`,
+    ]),
     ...(rejects === null ? [] : [['rejects', `${rejects.count}, ${rejects.url}`]]),
+    ...(rejects?.fixable ?? []).map(({ url }) => ['fixable', url]),
+    ...(corrects === null ? [] : [['corrects', corrects]]),
+    ...(correctedBy === null ? [] : [['corrected by', correctedBy]]),
+    ...(family === undefined ? [] : [['family', familyLine(family)]]),
     ...warnings.map(({ message }) => ['warning', message]),
     ...(error === null ? [] : [['error', `${error.code}: ${error.message}`]]),
   ]

@@ -6,9 +6,10 @@ import { AppError } from '../errors.ts'
 import type { InputBalance, Pipeline, RejectPolicy, TaskError } from '../model.ts'
 import type { Database } from './duckdb.ts'
 import { nameColumns } from './columns.ts'
+import { uncorrectedSql } from './correction.ts'
 import type { InputFile } from './inputs.ts'
 import type { FaultySource, Rejects } from './rejects.ts'
-import { cellSql, checksIn, type Source, soundSql, valuesSql } from './relation.ts'
+import { checksIn, type Source, soundSql, textSql, valuesSql } from './relation.ts'
 
 /**
  * How many records are not sound.
@@ -43,8 +44,12 @@ export async function tellFaults(database: Database, source: InputFile, rejects:
       ? `CASE WHEN ${fault} THEN ${i} END`
       : `CASE WHEN ${type.fault} THEN NULL WHEN ${fault} THEN ${i} END`
   })
+  const list = `list_filter([${broken.join(', ')}], x -> x IS NOT NULL)`
+  // Of a record that was not corrected, nothing else is said.
+  const { correction } = source
+  const told = correction === undefined ? list : `CASE WHEN ${uncorrectedSql(correction)} THEN [0] ELSE ${list} END`
   const rows = database.stream(
-    `SELECT line, byte_offset, byte_length, record, list_filter([${broken.join(', ')}], x -> x IS NOT NULL), ${cellsSql(reading)}
+    `SELECT line, byte_offset, byte_length, record, ${told}, ${cellsSql(reading)}
      FROM ${valuesSql(source)} WHERE NOT (${soundSql(source) ?? 'true'})`,
   )
   const faulty = faultySource(source)
@@ -75,11 +80,11 @@ export function faultySource({ input, file, name, reading }: InputFile): FaultyS
 
 /** The texts of all cells of a record, for `cellsOf`: a U+FEFF at the beginning of a text would be lost on the way. */
 export function cellsSql(reading: Reading): string {
-  return `[${reading.file.header.map((_, position) => `'=' || ${cellSql(reading, position)}`).join(', ')}]`
+  return `[${reading.file.header.map((_, position) => `coalesce('=' || ${textSql(reading, position)}, '')`).join(', ')}]`
 }
 
-export function cellsOf(texts: DuckDBValue | undefined): string[] {
-  return items(texts).map((text) => String(text).slice(1))
+export function cellsOf(texts: DuckDBValue | undefined): (string | null)[] {
+  return items(texts).map((text) => (text === '' ? null : String(text).slice(1)))
 }
 
 function items(value: DuckDBValue | undefined): readonly DuckDBValue[] {

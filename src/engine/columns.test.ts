@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { faults, inputsOf, mill, output } from '../../test/engine-fixture.ts'
-import type { FieldsMatch } from '../model.ts'
+import type { FieldsMatch } from '../table-schema.ts'
 
 const reasons: Readonly<Record<FieldsMatch, Readonly<Record<string, string>>>> = {
   equal: { 'a,b,c': '', 'c,a,b': '', 'a,b': 'missing-label', 'a,b,c,d': 'extra-label', 'a,b,c,a': 'duplicate-label' },

@@ -1,5 +1,6 @@
 import { AppError } from '../errors.ts'
-import { type Field, type InputSpec, plainField, type Schema, type Warning } from '../model.ts'
+import type { InputSpec, Warning } from '../model.ts'
+import { type ColumnType, type Field, plainField, type Schema } from '../table-schema.ts'
 
 /** A column of a relation and where its cells stand in the file. */
 export interface Column {
@@ -85,9 +86,14 @@ export function nameColumns(header: readonly string[]): { columns: Column[]; war
       const code = label === '' ? 'blank-label' : 'duplicate-label'
       warnings.push({ code, message: `column ${position + 1} (“${label}”) is called “${name}” here` })
     }
-    return { field: plainField(name), position, inKey: false }
+    return { field: undeclaredField(name), position, inKey: false }
   })
   return { columns, warnings }
+}
+
+/** Nobody says what stands for nothing, so that an empty text in quotes is a text. */
+export function undeclaredField(name: string, type: ColumnType = 'string'): Field {
+  return { ...plainField(name, type), keepsEmpty: type === 'string' }
 }
 
 function list(names: readonly string[]): string {

@@ -127,8 +127,3 @@ function translate(error: unknown): Error {
 export function quoteText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`
 }
-
-/** The one place where a name becomes an SQL identifier. */
-export function quoteName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}

@@ -10,19 +10,14 @@ import { Kernel } from '../csv/kernel/kernel.ts'
 import { readFile, readFlat, type Reading, type ReadOptions } from '../csv/read.ts'
 import { columnWarnings } from '../csv/report.ts'
 import { AppError } from '../errors.ts'
-import {
-  type InputSpec,
-  type Params,
-  plainField,
-  plainSchema,
-  type ReaderOptions,
-  readerPrefix,
-  type Warning,
-} from '../model.ts'
+import { type InputSpec, type Params, type ReaderOptions, readerPrefix, type Warning } from '../model.ts'
+import { plainField, plainSchema } from '../table-schema.ts'
 import type { Job, JobInput, RunOptions } from '../ports.ts'
-import { type Column, matchColumns, nameColumns } from './columns.ts'
+import { type Column, matchColumns, nameColumns, undeclaredField } from './columns.ts'
+import { correctionIn, fixableForm, labelsOf, placed } from './correction.ts'
 import type { Rejects } from './rejects.ts'
 import type { Source } from './relation.ts'
+import { mayPass } from './pass.ts'
 
 export interface InputFile extends Source {
   readonly warnings: readonly Warning[]
@@ -44,6 +39,8 @@ export class Inputs {
   readonly #kernel: Kernel
   readonly #rejects: Rejects
   readonly #options: RunOptions
+  /** Whether no copy may be needed, since the rows are passed on by the reader itself. */
+  readonly #mayPass: boolean
   /** For the progress: bytes of the files that are read, and of all. */
   #read = 0
   #total: number | null = null
@@ -54,6 +51,7 @@ export class Inputs {
     this.#kernel = kernel
     this.#rejects = rejects
     this.#options = options
+    this.#mayPass = mayPass(job)
   }
 
   static async open(folder: string, job: Job, rejects: Rejects, options: RunOptions): Promise<Inputs> {
@@ -79,15 +77,26 @@ export class Inputs {
     return files.map((file) => (this.#isDeclared(file.input) ? file : typed(file, files)))
   }
 
+  /** Makes the copies that were put off, which DuckDB needs. */
+  async copy(files: readonly InputFile[]): Promise<InputFile[]> {
+    const copied: InputFile[] = []
+    for (const file of files) copied.push(file.reading.layout === 'none' ? await this.#again(file, 'flat') : file)
+    return copied
+  }
+
   /** Reads a file anew, so that the place of each record is known, because it was found not to be sound. */
-  async readAgain(file: InputFile): Promise<InputFile> {
+  readAgain(file: InputFile): Promise<InputFile> {
+    return this.#again(file, 'placed')
+  }
+
+  async #again(file: InputFile, layout: 'flat' | 'placed'): Promise<InputFile> {
     const input = this.#job.inputs[file.file]
     if (input === undefined) throw new RangeError(`there is no file ${file.file}`)
     this.#read = 0
     this.#total = file.reading.file.textBytes
     // What was told the first time is not told again.
     const options = { ...this.#reading(file.file, input), onFault: async () => {} }
-    return { ...file, reading: await readFlat(file.reading.file, 'placed', options) }
+    return { ...file, reading: await readFlat(file.reading.file, layout, options) }
   }
 
   #isDeclared(input: string): boolean {
@@ -97,11 +106,19 @@ export class Inputs {
   /** The columns of a file; of several for an input that declares none, those of the first under its names. */
   #matched(file: number, { input, name }: JobInput, reading: Reading, first: InputFile | undefined): InputFile {
     const { header } = reading.file
+    const correction = this.#job.corrects === undefined ? undefined : correctionIn(header, name)
+    const own = labelsOf(header, correction)
     const spec = this.#job.pipeline.inputs[input] ?? {}
     const given = this.#isDeclared(input) || first === undefined ? spec : sameAs(first)
-    const labels = given === spec ? header : nameColumns(header).columns.map(({ field }) => field.name)
+    const labels = given === spec ? own : nameColumns(own).columns.map(({ field }) => field.name)
     const { columns, warnings } = matchColumns(given, labels, name)
-    return { input, file, name, reading, columns, warnings: [...reading.warnings, ...warnings] }
+    const all = [...reading.warnings, ...warnings]
+    return { input, file, name, reading, columns: placed(columns, correction), correction, warnings: all }
+  }
+
+  #formOf({ input }: JobInput): ReaderOptions {
+    const { pipeline, params, corrects } = this.#job
+    return corrects === undefined ? { ...pipeline.inputs[input]?.reader, ...readerOf(params) } : fixableForm
   }
 
   #reading(file: number, input: JobInput): ReadOptions {
@@ -111,10 +128,13 @@ export class Inputs {
     return {
       name,
       scratch: scratchOf(this.#folder, file),
-      given: { ...this.#job.pipeline.inputs[input.input]?.reader, ...readerOf(this.#job.params) },
+      given: this.#formOf(input),
       expected: this.#job.pipeline.inputs[input.input]?.schema?.fields.map((field) => field.name) ?? [],
       mostBytes: this.#job.unpacked,
       kernel: this.#kernel,
+      copy: !this.#mayPass,
+      // Where columns are declared, their missing values say what nothing is, in quotes or not.
+      keepEmpty: !this.#isDeclared(input.input),
       threads: this.#job.threads === 0 ? availableParallelism() : this.#job.threads,
       signal,
       onProgress: (bytes) =>
@@ -159,7 +179,7 @@ function typed(file: InputFile, files: readonly InputFile[]): InputFile {
   })
   const columns = file.columns.map((column, i): Column => {
     const one = evidence[i]
-    return one === undefined ? column : { ...column, field: plainField(column.field.name, infer(one).type) }
+    return one === undefined ? column : { ...column, field: undeclaredField(column.field.name, infer(one).type) }
   })
   const names = columns.map(({ field }) => field.name)
   const warnings =

@@ -153,7 +153,7 @@ async function tellKeyFaults(
 }
 
 /** The key as it stands in a record. */
-function keyOf({ fields }: KeyRule, { columns }: InputFile, values: readonly string[]): string {
+function keyOf({ fields }: KeyRule, { columns }: InputFile, values: readonly (string | null)[]): string {
   const positions = fields.map((name) => columns.find(({ field }) => field.name === name)?.position ?? -1)
   return positions.map((position) => excerpt(values[position] ?? '')).join(', ')
 }

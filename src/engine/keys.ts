@@ -2,8 +2,8 @@
  * Keys, as SQL: which records have one that was there before, and which refer to one that is not there. All of it is
  * GROUP BY and joins, which DuckDB spills to disk; nothing is kept here.
  */
+import { quoteName } from '../identifiers.ts'
 import type { InputSpec } from '../model.ts'
-import { quoteName } from './duckdb.ts'
 import { columnSql, type Source, soundSql, valuesSql } from './relation.ts'
 
 /** A key of an input that is to be checked over all its records. */

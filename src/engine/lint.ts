@@ -1,7 +1,8 @@
 /** The SQL of a pipeline, tried on empty relations. */
 import { AppError } from '../errors.ts'
+import { quoteName } from '../identifiers.ts'
 import type { Pipeline } from '../model.ts'
-import { Database, quoteName } from './duckdb.ts'
+import { Database } from './duckdb.ts'
 import { selectColumns } from './outputs.ts'
 import { createRejectsRelation } from './rejects.ts'
 import { createColumnsRelation } from './columns-relation.ts'

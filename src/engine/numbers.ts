@@ -2,7 +2,7 @@
  * Numbers as people write them. DuckDB's own casts take more than people mean (`1.5` and `1e5` as integers, `1_000`),
  * and know nothing of groups and decimal commas, so each cell must have the declared form before it is cast.
  */
-import type { Field } from '../model.ts'
+import type { Field } from '../table-schema.ts'
 import { type CellReading, charPattern, matching } from './cells.ts'
 import { quoteText } from './duckdb.ts'
 

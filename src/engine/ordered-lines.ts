@@ -99,6 +99,11 @@ export class OrderedLines implements AsyncDisposable {
     await flush()
   }
 
+  /** All of them, finished, without their ends. */
+  async *read(): AsyncGenerator<string> {
+    for await (const line of linesOf(this.#path, 0, this.#written)) yield line.toString('utf8', 0, line.length - 1)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#handle.close()
   }

@@ -1,33 +1,72 @@
 /** From a pipeline's SELECT to a file. */
 import { readFile } from 'node:fs/promises'
-import { DuckDBTypeId, StatementType } from '@duckdb/node-api'
+import { type DuckDBType, DuckDBTypeId, StatementType } from '@duckdb/node-api'
 import { AppError } from '../errors.ts'
-import type { OutputSpec } from '../model.ts'
-import { type Database, quoteName, quoteText, SqlError } from './duckdb.ts'
+import { quoteName } from '../identifiers.ts'
+import type { FileSpec, Warning } from '../model.ts'
+import type { JobTarget, ProducedFile } from '../ports.ts'
+import { type Database, quoteText, SqlError } from './duckdb.ts'
+import { columnTypeOf, placedSql, tabbedSql } from './rows.ts'
+import { placeColumns } from './target.ts'
 
 /**
  * The COPY that writes an output.
  * @throws {AppError} unprocessable, when the SQL is anything but one SELECT that DuckDB can plan.
  */
-export async function copySql(database: Database, name: string, spec: OutputSpec, path: string): Promise<string> {
-  // Behind the semicolon there can only be more semicolons and comments, or it would be more than one statement.
-  const sql = spec.sql.replace(/;(\s|;|--[^\n]*(\n|$))*$/, '')
+export async function copySql(
+  database: Database,
+  name: string,
+  spec: FileSpec | TableRows,
+  path: string,
+): Promise<Copy> {
+  const sql = bareSql(spec.sql)
   const columns = await selectColumns(database, name, sql)
   refuseTwins(name, columns)
-  switch (spec.format) {
-    case 'csv':
-      return `COPY (${csvSql(sql, columns)}\n) TO ${quoteText(path)} (FORMAT csv, HEADER true)`
-    case 'parquet':
-      return `COPY (${sql}\n) TO ${quoteText(path)} (FORMAT parquet, COMPRESSION zstd)`
-    case 'ndjson':
-      // JSON escapes every control character, so this text has none and the CSV writer passes it on as it is.
-      return `COPY (${ndjsonSql(sql, columns)}) TO ${quoteText(path)} (FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\u001f')`
+  const into = `TO ${quoteText(path)}`
+  // Without quotes and escapes DuckDB writes a text as it stands.
+  const asText = "(FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\u001f')"
+  if ('target' in spec) {
+    const { columns: placed, warnings } = placeColumns(
+      spec.target,
+      columns.map((column) => ({ name: column.name, type: columnTypeOf(column.type) })),
+    )
+    const copies = {
+      tabbed: () => `COPY (${tabbedSql(sql, columns, placed)}) ${into} ${asText}`,
+      parquet: () => `COPY (${placedSql(sql, columns, placed)}) ${into} (FORMAT parquet, COMPRESSION uncompressed)`,
+      csv: () => `COPY (${csvSql(placedSql(sql, columns, placed), placed)}\n) ${into} (FORMAT csv, HEADER true)`,
+    }
+    const produced = placed.map(({ name: own, type, isThere }) => ({ name: own, type, isThere }))
+    return { sql: copies[spec.target.rows](), format: spec.target.rows, columns: produced, warnings }
   }
+  const { format } = spec
+  const copies = {
+    csv: () => `COPY (${csvSql(sql, columns)}\n) ${into} (FORMAT csv, HEADER true)`,
+    parquet: () => `COPY (${sql}\n) ${into} (FORMAT parquet, COMPRESSION zstd)`,
+    ndjson: () => `COPY (${ndjsonSql(sql, columns)}) ${into} ${asText}`,
+  }
+  return { sql: copies[format](), format, warnings: [] }
 }
 
-interface ResultColumn {
+/** A statement, and what it writes. */
+export interface Copy extends Pick<ProducedFile, 'format' | 'columns'> {
+  readonly sql: string
+  readonly warnings: readonly Warning[]
+}
+
+/** An output for a table, and that table. */
+export interface TableRows {
+  readonly sql: string
+  readonly target: JobTarget
+}
+
+/** Behind the semicolon there can only be more semicolons and comments, or it would be more than one statement. */
+function bareSql(sql: string): string {
+  return sql.replace(/;(\s|;|--[^\n]*(\n|$))*$/, '')
+}
+
+export interface ResultColumn {
   readonly name: string
-  readonly type: DuckDBTypeId
+  readonly type: DuckDBType
 }
 
 /** CSV would number them and JSON lose one: in every format, a column has a name of its own. */
@@ -44,7 +83,7 @@ function refuseTwins(output: string, columns: readonly ResultColumn[]): void {
 }
 
 /** A null alone on its line would be a blank line, which is no record: there, and only there, it is written as "". */
-function csvSql(sql: string, [column, ...others]: readonly ResultColumn[]): string {
+function csvSql(sql: string, [column, ...others]: readonly { readonly name: string }[]): string {
   if (column === undefined || others.length > 0) return sql
   return `SELECT coalesce(v::VARCHAR, '') AS ${quoteName(column.name)} FROM (${sql}\n) AS output(v)`
 }
@@ -57,7 +96,7 @@ export async function selectColumns(database: Database, name: string, sql: strin
     if (statement?.statementType !== StatementType.SELECT) throw new SqlError('the SQL must be exactly one SELECT')
     return Array.from({ length: statement.columnCount }, (_, i) => ({
       name: statement.columnName(i),
-      type: statement.columnTypeId(i),
+      type: statement.columnType(i),
     }))
   } catch (error) {
     throw blame(name, error)
@@ -92,7 +131,7 @@ function ndjsonSql(sql: string, columns: readonly ResultColumn[]): string {
   const aliases = columns.map((_, i) => `v${i}`)
   const members = columns.map(({ name, type }, i) => {
     const label = quoteText(`${i === 0 ? '{' : ','}${JSON.stringify(name)}:`)
-    return `${label} || coalesce(${jsonText(`v${i}`, type)}, 'null')`
+    return `${label} || coalesce(${jsonText(`v${i}`, type.typeId)}, 'null')`
   })
   return `SELECT ${members.join(' || ')} || '}' FROM (${sql}\n) AS output(${aliases.join(', ')})`
 }

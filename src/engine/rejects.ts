@@ -3,9 +3,10 @@
  * appender would be objects outside of JavaScript's heap, of which its garbage collector knows nothing.
  */
 import { type Fault, rejectColumns } from '../csv/fault.ts'
-import { escapeCell, escapeMark, flatDelimiter, unescapeSql } from '../csv/flat.ts'
+import { escapeCell, escapeMark, flatDelimiter, keptEmpty, unescapeCell, unescapeSql } from '../csv/flat.ts'
 import { type Raw, RawReader, type RawSource } from '../csv/raw.ts'
-import { type Database, quoteName, quoteText } from './duckdb.ts'
+import { quoteName } from '../identifiers.ts'
+import { type Database, quoteText } from './duckdb.ts'
 import { type Lines, linesSql } from './lines.ts'
 import { OrderedLines } from './ordered-lines.ts'
 
@@ -25,6 +26,16 @@ export interface FaultySource {
 export interface FirstFault {
   readonly source: FaultySource
   readonly fault: Fault
+}
+
+/** A fault as it was told, with the record and the cells that are known of it. */
+export interface ToldFault extends Pick<Fault, 'line' | 'record' | 'column'> {
+  /** 0-based among the job's files. */
+  readonly file: number
+  readonly code: string
+  readonly message: string
+  readonly raw: string
+  readonly cells: readonly (string | null)[]
 }
 
 /** `rejects`, while there are none. */
@@ -87,7 +98,8 @@ export class Rejects implements AsyncDisposable {
     const known = Math.min(source.columns.length, cells?.length ?? 0)
     const common = this.#commonOf(source, known)
     const texts = [column === null ? '' : marked([column]), code, escapeCell(message), escapeCell(raw)]
-    return [common, byteOffset, record, ...texts, marked(cells?.slice(0, known) ?? [])].join(flatDelimiter)
+    const place = [source.file, common, byteOffset, record]
+    return [...place, ...texts, marked(cells?.slice(0, known) ?? [])].join(flatDelimiter)
   }
 
   /** What a fault has in common with those before and after it, nearly always: put together once. */
@@ -123,6 +135,24 @@ export class Rejects implements AsyncDisposable {
     )
   }
 
+  /** All of them, finished, in the order of the files. */
+  async *told(): AsyncGenerator<ToldFault> {
+    for await (const text of this.#lines.read()) {
+      const [line, file, , , , , record, column = '', code = '', message = '', raw = '', cells = ''] =
+        text.split(flatDelimiter)
+      yield {
+        file: Number(file),
+        line: Number(line),
+        record: Number(record),
+        column: unmarked(column)[0] ?? null,
+        code,
+        message: unescapeCell(message),
+        raw: unescapeCell(raw),
+        cells: unmarked(cells),
+      }
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#lines[Symbol.asyncDispose]()
     for (const raw of this.#raws.values()) await raw[Symbol.asyncDispose]()
@@ -132,6 +162,7 @@ export class Rejects implements AsyncDisposable {
 /** What a line holds. An empty field is NULL; `names`, `column` and `cells` hold any number of texts, see `marked`. */
 const fields: Lines['columns'] = [
   ['line', 'BIGINT'],
+  ['at_file', 'BIGINT'],
   ['input', 'VARCHAR'],
   ['file', 'VARCHAR'],
   ['names', 'VARCHAR'],
@@ -147,10 +178,15 @@ const fields: Lines['columns'] = [
 /** Begins each of the texts in a field, so that an empty text is not the same as none. No escape is like it. */
 const textMark = `${escapeMark},`
 
-function marked(texts: readonly string[]): string {
+function marked(texts: readonly (string | null)[]): string {
   let field = ''
-  for (const text of texts) field += textMark + escapeCell(text)
+  for (const text of texts) field += textMark + (text === '' ? keptEmpty : escapeCell(text ?? ''))
   return field
+}
+
+function unmarked(field: string): (string | null)[] {
+  const [, ...texts] = field.split(textMark)
+  return texts.map((text) => (text === '' ? null : unescapeCell(text)))
 }
 
 /** The relation, as `docs/pipelines.md` has it. */

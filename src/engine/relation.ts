@@ -1,11 +1,13 @@
 /** The SQL by which a file becomes a typed relation. */
 import { flatColumns, unescapeSql } from '../csv/flat.ts'
 import type { Reading } from '../csv/read.ts'
+import { quoteName } from '../identifiers.ts'
 import type { Column } from './columns.ts'
 import { type Check, checksOf } from './constraints.ts'
-import { quoteName, quoteText } from './duckdb.ts'
+import { type Correction, uncorrectedSql } from './correction.ts'
+import { quoteText } from './duckdb.ts'
 import { linesSql } from './lines.ts'
-import { nativeType } from './native.ts'
+import { isAnswered, nativeType } from './native.ts'
 import { sqlTypeOf, valueSql } from './types.ts'
 
 /** One file of an input, read and with its columns known. */
@@ -16,6 +18,7 @@ export interface Source {
   readonly name: string
   readonly reading: Reading
   readonly columns: readonly Column[]
+  readonly correction?: Correction | undefined
 }
 
 /**
@@ -36,7 +39,7 @@ export function cellSql(reading: Reading, position: number): string {
 }
 
 /** The same, but NULL for an empty cell. */
-function textSql(reading: Reading, position: number): string {
+export function textSql(reading: Reading, position: number): string {
   const text = `c${position}`
   return reading.escaped[position] === true ? unescapeSql(text) : text
 }
@@ -87,18 +90,34 @@ export interface ColumnCheck extends Check {
   readonly fault: string
 }
 
-/** Everything that is asked of the cells of a file, the type of each before the rest. */
-export function checksIn({ reading, columns }: Source): ColumnCheck[] {
-  return columns.flatMap((column) => {
+/**
+ * Everything that is asked of the cells of a file, the type of each before the rest; in a correction, whether the record was
+ * corrected, before all.
+ */
+export function checksIn(source: Source): ColumnCheck[] {
+  const { reading, columns } = source
+  const ofColumns = columns.flatMap((column) => {
     const { field, position, inKey } = column
     if (position === null) return []
     const isNative = nativeType(reading, column) !== undefined
-    const checks = checksOf(field, inKey).filter(({ key }) => !isNative || key !== 'type')
+    const checks = checksOf(field, inKey).filter(({ key }) =>
+      key === 'type' ? !isNative : !isAnswered(reading, column, key),
+    )
     return checks.map((check): ColumnCheck => {
       const fault = check.broken(cellSql(reading, position), `v${position}`)
       return { ...check, column, position, fault }
     })
   })
+  return [...correctedCheck(source), ...ofColumns]
+}
+
+function correctedCheck({ columns, correction }: Source): ColumnCheck[] {
+  const [column] = columns.filter(({ position }) => position !== null)
+  if (correction === undefined || column === undefined) return []
+  const fault = uncorrectedSql(correction)
+  const message = () => 'the record was not corrected: its cells are empty, and _raw has it as it stood'
+  const position = column.position ?? 0
+  return [{ key: 'corrected', code: 'missing-cell', broken: () => fault, message, column, position, fault }]
 }
 
 /**

@@ -1,7 +1,8 @@
 /** What the SQL of a pipeline can name: its inputs, and the relations that always exist. */
+import { quoteName } from '../identifiers.ts'
 import type { InputBalance } from '../model.ts'
 import type { Job } from '../ports.ts'
-import { type Database, quoteName } from './duckdb.ts'
+import { type Database } from './duckdb.ts'
 import { type Source, typedSql } from './relation.ts'
 
 /** Each input as a view over its files, with only the records that `where` lets through. */

@@ -1,5 +1,6 @@
 /** What of a contract only DuckDB can judge: patterns, the values that constraints name, zones. */
-import type { Field, Pipeline, Scalar } from '../model.ts'
+import type { Pipeline } from '../model.ts'
+import type { Field, Scalar } from '../table-schema.ts'
 import { constantSoundSql, patternSql } from './constraints.ts'
 import { type Database, quoteText, SqlError } from './duckdb.ts'
 import { readingOf } from './types.ts'

@@ -10,19 +10,32 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../errors.ts'
-import { type InputBalance, type OutputFormat, type Pipeline, taskError, type TaskError } from '../model.ts'
-import { type Job, type ProducedFile, type Report, type RunOptions, jobFile } from '../ports.ts'
+import {
+  type FileSpec,
+  type InputBalance,
+  isForTable,
+  type OutputSpec,
+  type Pipeline,
+  taskError,
+  type TaskError,
+  type Warning,
+} from '../model.ts'
+import { type Job, type JobTarget, type ProducedFile, type Report, type RunOptions, jobFile } from '../ports.ts'
 import { countFaulty, tellFaults, verdictOf } from './check.ts'
+import { refuseMore } from './correction.ts'
 import { Database, SqlError } from './duckdb.ts'
+import { writeFixable } from './fixable.ts'
 import { type InputFile, Inputs, pathsOf } from './inputs.ts'
 import { acceptedSql, type CheckedFile, checkKeys, hasKeys } from './integrity.ts'
-import { copySql, writeCounted, writeOutput } from './outputs.ts'
+import { type Copy, copySql, type TableRows, writeCounted, writeOutput } from './outputs.ts'
+import { pass } from './pass.ts'
 import { Rejects } from './rejects.ts'
 import { withProgress } from './progress.ts'
 import { guardSql, soundSql } from './relation.ts'
 import { createColumnsRelation } from './columns-relation.ts'
 import { createFilesRelation, createInputViews, setParams } from './relations.ts'
 import { checkRules } from './rules.ts'
+import { underTargets } from './target.ts'
 
 const rejectsFile = 'out/rejects.csv'
 const planFile = 'out/plan.json'
@@ -67,12 +80,33 @@ export async function runJob(folder: string, options: RunOptions): Promise<Repor
     await refuseBadRules(database, job.pipeline)
     await setParams(database, job)
     const inputs = await Inputs.open(folder, job, rejects, options)
-    const files = await inputs.read()
-    return (await bet(run, files)) ?? (await takeCare(run, inputs, files))
+    const all = await inputs.read()
+    refuseMore(all, job.corrects ?? Number.POSITIVE_INFINITY)
+    const { pipeline, files: read } = underTargets(job.pipeline, job.targets, all)
+    const under = { ...run, job: { ...job, pipeline } }
+    const passed = await passOn(under, read)
+    if (passed !== undefined) return passed
+    const files = await inputs.copy(read)
+    return (await bet(under, files)) ?? (await takeCare(under, inputs, files))
   } catch (error) {
     if (!(error instanceof AppError) || (error.code !== 'rejected' && error.code !== 'unprocessable')) throw error
     return await report(run, [], {}, [], taskError(error))
   }
+}
+
+/** Undefined, when the rows are not for the reader to write. */
+async function passOn(run: Run, files: readonly InputFile[]): Promise<Report | undefined> {
+  const { job, folder, rejects } = run
+  const balances = sum(files.map((file) => [file, balance(file, 0)]))
+  const rows = Object.values(balances).reduce((all, { accepted }) => all + accepted, 0)
+  const [name = ''] = Object.keys(job.pipeline.outputs)
+  const passed = await pass(job, files, rows, folder, `out/${name}.json`)
+  if (passed === undefined) return undefined
+  await rejects.finish()
+  const error = verdictOf(job.pipeline, balances, rejects)
+  return error === null
+    ? await report(run, files, balances, [passed.output], null, passed.warnings)
+    : await report(run, files, balances, [], error)
 }
 
 /** All outputs at once over inputs that are taken to be sound; undefined when that is not proven. */
@@ -90,19 +124,26 @@ async function bet(run: Run, files: readonly InputFile[]): Promise<Report | unde
   await createFilesRelation(database, job, files, (file) => balance(file, 0))
   await createColumnsRelation(database, [], () => undefined)
   const [name, spec] = output
-  const path = outputPath(name, spec.format)
-  const copy = await copySql(database, name, spec, join(run.folder, path))
+  const path = outputPath(name, spec, job)
+  const copy = await copySql(database, name, rowsOf(name, spec, job), join(run.folder, path))
   try {
     const marked = files.map((file) => ({
       path: file.reading.path,
       mark: soundSql(file) === undefined ? undefined : mark(file),
     }))
     const counted = await withProgress(run, files, () =>
-      writeCounted(database, copy, join(run.folder, planFile), marked),
+      writeCounted(database, copy.sql, join(run.folder, planFile), marked),
     )
     if (files.some(({ reading }, i) => counted.passed[i] !== reading.records)) return undefined
     const balances = sum(files.map((file) => [file, balance(file, 0)]))
-    return await report(run, files, balances, [{ name, format: spec.format, file: path, rows: counted.rows }], null)
+    return await report(
+      run,
+      files,
+      balances,
+      [{ ...producedBy(name, path, copy), rows: counted.rows }],
+      null,
+      copy.warnings,
+    )
   } catch (error) {
     if (error instanceof SqlError) return undefined
     throw error
@@ -134,13 +175,15 @@ async function takeCare(run: Run, inputs: Inputs, unchecked: readonly InputFile[
   await createFilesRelation(database, job, files, balanceOf)
   await withProgress(run, files, () => createColumnsRelation(database, run.asksForColumns ? files : [], acceptedSql))
   const produced: ProducedFile[] = []
+  const warnings: Warning[] = []
   for (const [name, spec] of Object.entries(job.pipeline.outputs)) {
-    const path = outputPath(name, spec.format)
-    const copy = await copySql(database, name, spec, join(run.folder, path))
-    const rows = await withProgress(run, files, () => writeOutput(database, name, copy))
-    produced.push({ name, format: spec.format, file: path, rows })
+    const path = outputPath(name, spec, job)
+    const copy = await copySql(database, name, rowsOf(name, spec, job), join(run.folder, path))
+    const rows = await withProgress(run, files, () => writeOutput(database, name, copy.sql))
+    produced.push({ ...producedBy(name, path, copy), rows })
+    warnings.push(...copy.warnings)
   }
-  return report(run, files, balances, produced, null)
+  return report(run, files, balances, produced, null, warnings)
 }
 
 async function checkFile(run: Run, inputs: Inputs, file: InputFile): Promise<CheckedFile> {
@@ -161,8 +204,22 @@ async function refuseBadRules(database: Database, pipeline: Pipeline): Promise<v
   throw new AppError('unprocessable', lines.join('\n'), { details: { problems } })
 }
 
-function outputPath(name: string, format: OutputFormat): string {
-  return `out/${name}.${format}`
+function outputPath(name: string, spec: OutputSpec, job: Job): string {
+  return `out/${name}.${isForTable(spec) ? targetOf(name, job).rows : spec.format}`
+}
+
+function rowsOf(name: string, spec: OutputSpec, job: Job): FileSpec | TableRows {
+  return isForTable(spec) ? { sql: spec.sql, target: targetOf(name, job) } : spec
+}
+
+function targetOf(name: string, { targets }: Job): JobTarget {
+  const target = targets[name]
+  if (target === undefined) throw new RangeError(`output ${name} has no target`)
+  return target
+}
+
+function producedBy(name: string, file: string, { format, columns }: Copy): Omit<ProducedFile, 'rows'> {
+  return { name, format, file, ...(columns !== undefined && { columns }) }
 }
 
 function balance({ reading: { records, rejected, blankLines } }: InputFile, faulty: number): InputBalance {
@@ -186,16 +243,26 @@ function sum(files: readonly (readonly [InputFile, InputBalance])[]): Record<str
 }
 
 async function report(
-  { folder, rejects }: Run,
+  { folder, rejects, options }: Run,
   files: readonly InputFile[],
   inputs: Report['inputs'],
   outputs: readonly ProducedFile[],
   error: TaskError | null,
+  more: readonly Warning[] = [],
 ): Promise<Report> {
   const { count } = rejects
   if (count > 0) await rejects.write(join(folder, rejectsFile))
+  // Of a run that has failed, all records are sent again.
+  const isFixable = count > 0 && error === null
+  const fixable = isFixable ? await writeFixable(rejects.told(), files, folder, options.signal) : []
   const warnings = files.flatMap((file) =>
     file.warnings.map(({ code, message }) => ({ code, message: `${file.name}: ${message}` })),
   )
-  return { inputs, outputs, warnings, rejects: count > 0 ? { file: rejectsFile, count } : null, error }
+  return {
+    inputs,
+    outputs,
+    warnings: [...warnings, ...more],
+    rejects: count > 0 ? { file: rejectsFile, count, fixable } : null,
+    error,
+  }
 }

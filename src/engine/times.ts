@@ -2,7 +2,7 @@
  * Dates and times. The forms are strict: DuckDB reads `2020/1/2` as a date and `1.2.2020` under `%d.%m.%Y`, so a value
  * counts only when it is written again the way it was read.
  */
-import type { Field } from '../model.ts'
+import type { Field } from '../table-schema.ts'
 import { matching, type CellReading } from './cells.ts'
 import { quoteText } from './duckdb.ts'
 

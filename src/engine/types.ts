@@ -2,7 +2,7 @@
  * What a declared column takes, as SQL over a cell's text: the typed value, and the strict question beside it whether
  * the cell means exactly that value. A missing value is NULL and always sound.
  */
-import { booleans, type ColumnType, type Field, plainField } from '../model.ts'
+import { booleans, type ColumnType, type Field, plainField } from '../table-schema.ts'
 import { matching, type CellReading } from './cells.ts'
 import { quoteText } from './duckdb.ts'
 import { decimalReading, integerReading, numberReading } from './numbers.ts'

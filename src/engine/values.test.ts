@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { faults, inputsOf, mill, output } from '../../test/engine-fixture.ts'
-import { plainField, plainSchema } from '../model.ts'
+import { plainField, plainSchema } from '../table-schema.ts'
 
 /** Runs one column, declared as in YAML, over cells; gives each cell's value as text, or its reject code. */
 async function read(declared: string, cells: readonly string[]): Promise<string[]> {

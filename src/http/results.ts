@@ -2,9 +2,10 @@ import type { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { AppError } from '../errors.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { Download } from '../ingest/results.ts'
-import type { Output, OutputFormat } from '../model.ts'
+import type { FileOutput, OutputFormat } from '../model.ts'
 import { principal } from './request.ts'
 import { idParams, problems } from './schemas.ts'
 
@@ -53,20 +54,35 @@ export function resultRoutes({ results }: Ingest): FastifyPluginAsyncZod {
         schema: {
           tags: ['tasks'],
           operationId: 'downloadRejects',
-          summary: 'What a task has rejected, a line for every fault',
+          summary: 'What a task has rejected, a line for every fault; or each record once, to be corrected',
           params: idParams,
+          querystring: z.strictObject({
+            format: z.enum(['faults', 'fixable']).default('faults').describe('fixable: the records, to be corrected.'),
+            input: z.string().optional().describe('Of fixable: whose records, when several inputs have rejects.'),
+          }),
           response: { 200: bytes('The rejects.', ['text/csv']), ...problems },
         },
       },
       async (request, reply) => {
-        const rejects = await results.rejects(principal(request), request.params.id)
+        const { format, input } = request.query
+        const asked = [principal(request), request.params.id] as const
+        if (format === 'fixable') {
+          const fixable = await results.fixable(...asked, input)
+          return send(fixable, request, reply, { fileName: 'rejects.fixable.csv', type: mediaTypes.csv })
+        }
+        if (input !== undefined) throw new AppError('invalid', 'input goes with ?format=fixable; leave it out.')
+        const rejects = await results.rejects(...asked)
         return send(rejects, request, reply, { fileName: 'rejects.csv', type: mediaTypes.csv })
       },
     )
   }
 }
 
-export function sendOutput(output: Download<Output>, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+export function sendOutput(
+  output: Download<FileOutput>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<unknown> {
   const { name, format, sha256 } = output.file
   void reply.headers({
     etag: `"${sha256}"`,

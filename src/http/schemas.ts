@@ -5,7 +5,16 @@
 import { z } from 'zod'
 import { type ErrorCode, errorCodes } from '../errors.ts'
 import { isId } from '../ids.ts'
-import { outputFormats, type Task, taskStates, type Upload } from '../model.ts'
+import {
+  isFile,
+  loadModes,
+  type Output,
+  outputFormats,
+  type RejectsFile,
+  type Task,
+  taskStates,
+  type Upload,
+} from '../model.ts'
 import type { LoadedPipeline } from '../pipeline/load.ts'
 
 const count = z.int().nonnegative()
@@ -106,6 +115,34 @@ const outputBalance = z.object({
   skipped: count,
 })
 
+const familySchema = z
+  .object({ records: count, accepted: count, rejected: count, left: count })
+  .describe(
+    'What has become of the records of a task and of those that corrected its rejects: accepted by any of them, rejected ' +
+      'by the last, or left out of a correction. Of GET /v1/tasks/{id}, for a task that is not alone.',
+  )
+
+const fileOutput = z
+  .object({
+    name: z.string(),
+    format: z.enum(outputFormats),
+    rows: count,
+    bytes: count,
+    sha256,
+    url: z.string(),
+  })
+  .meta({ id: 'FileOutput', description: 'A file to download.' })
+
+const tableOutput = z
+  .object({
+    name: z.string(),
+    to: z.string().describe('The sink.'),
+    table: z.string(),
+    mode: z.enum(loadModes),
+    rows: count,
+  })
+  .meta({ id: 'TableOutput', description: 'Rows that went into a table.' })
+
 export const taskSchema = z
   .object({
     id: z.string(),
@@ -129,17 +166,17 @@ export const taskSchema = z
       .object({ inputs: z.record(z.string(), inputBalance), outputs: z.record(z.string(), outputBalance) })
       .nullable(),
     warnings: z.array(z.object({ code: z.string(), message: z.string() })),
-    outputs: z.array(
-      z.object({
-        name: z.string(),
-        format: z.enum(outputFormats),
-        rows: count,
+    outputs: z.array(z.union([fileOutput, tableOutput])),
+    rejects: z
+      .object({
+        count,
         bytes: count,
-        sha256,
         url: z.string(),
-      }),
-    ),
-    rejects: z.object({ count, bytes: count, url: z.string() }).nullable(),
+        fixable: z
+          .array(z.object({ input: z.string(), bytes: count, url: z.string() }))
+          .describe('The rejected records of each input, to be corrected and sent back.'),
+      })
+      .nullable(),
     error: z
       .object({
         code: problemSchema.shape.code,
@@ -148,6 +185,9 @@ export const taskSchema = z
       })
       .nullable(),
     retryOf: z.string().nullable(),
+    corrects: z.string().nullable().describe('The task whose rejects it brings, corrected.'),
+    correctedBy: z.string().nullable().describe('The task that brings its rejects, corrected.'),
+    family: familySchema.optional(),
     createdAt: time,
     startedAt: time.nullable(),
     endedAt: time.nullable(),
@@ -170,22 +210,32 @@ export function showTask(task: Task) {
     progress: task.progress,
     balances: task.balances,
     warnings: [...task.warnings],
-    outputs: task.outputs.map(({ name, format, rows, bytes, sha256: digest }) => ({
-      name,
-      format,
-      rows,
-      bytes,
-      sha256: digest,
-      url: `${self}/outputs/${name}`,
-    })),
-    rejects: task.rejects && { count: task.rejects.count, bytes: task.rejects.bytes, url: `${self}/rejects` },
+    outputs: task.outputs.map((output) => showOutput(output, self)),
+    rejects: task.rejects && showRejects(task.rejects, `${self}/rejects`),
     error: task.error,
     retryOf: task.retryOf,
+    corrects: task.corrects,
+    correctedBy: task.correctedBy,
     createdAt: iso(task.createdAt),
     startedAt: isoOrNull(task.startedAt),
     endedAt: isoOrNull(task.endedAt),
     links: { self, events: `${self}/events`, cancel: `${self}/cancel`, retry: `${self}/retry` },
   } satisfies z.input<typeof taskSchema>
+}
+
+function showRejects({ count: faults, bytes, fixable }: RejectsFile, url: string) {
+  const files = fixable.map((file) => ({
+    input: file.input,
+    bytes: file.bytes,
+    url: `${url}?format=fixable&input=${file.input}`,
+  }))
+  return { count: faults, bytes, url, fixable: files }
+}
+
+function showOutput(output: Output, task: string) {
+  if (!isFile(output)) return output
+  const { name, format, rows, bytes, sha256: digest } = output
+  return { name, format, rows, bytes, sha256: digest, url: `${task}/outputs/${name}` }
 }
 
 // ----------------------------------------------------------------------------------------------- pipelines
@@ -209,7 +259,17 @@ export const pipelineSchema = z
       z.string(),
       z.object({ match: z.string().optional(), columns: z.record(z.string(), z.string()).optional() }),
     ),
-    outputs: z.record(z.string(), z.object({ to: z.string(), format: z.enum(outputFormats) })),
+    outputs: z.record(
+      z.string(),
+      z.object({
+        to: z.string(),
+        format: z.enum(outputFormats).optional(),
+        table: z.string().optional(),
+        mode: z.string().optional(),
+        key: z.union([z.string(), texts]).optional(),
+        drift: z.string().optional(),
+      }),
+    ),
     links: z.object({ self: z.string() }),
   })
   .meta({ id: 'Pipeline' })

@@ -4,6 +4,7 @@ import type { Ingest } from '../ingest/ingest.ts'
 import type { Log } from '../log.ts'
 import { takeStreams } from './body.ts'
 import { compatRoutes } from './compat.ts'
+import { correctionRoutes } from './corrections.ts'
 import { eventRoutes } from './events.ts'
 import { checkOrigin } from './guard.ts'
 import { describe } from './openapi.ts'
@@ -69,6 +70,7 @@ export async function createServer({ ingest, version, checks, log }: ServerDeps)
   await app.register(async (scope) => {
     await takeStreams(scope)
     await scope.register(uploadRoutes(ingest, closing.signal))
+    await scope.register(correctionRoutes(ingest, closing.signal))
     await scope.register(compatRoutes(ingest))
   })
   await app.register(taskRoutes(ingest, closing.signal))

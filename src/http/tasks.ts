@@ -83,7 +83,8 @@ export function taskRoutes({ tasks }: Ingest, closing: AbortSignal): FastifyPlug
       },
       async (request) => {
         const task = await tasks.get(principal(request), request.params.id)
-        return showTask(await wantedEnd(request, task, request.query.wait))
+        const latest = await wantedEnd(request, task, request.query.wait)
+        return { ...showTask(latest), family: await tasks.family(latest) }
       },
     )
 

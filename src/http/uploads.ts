@@ -31,7 +31,7 @@ const body = z.unknown().meta({
   description: 'The file itself, or a form with one file; name, pipeline and param.NAME may stand before it as fields.',
 })
 
-const received = z.object({ upload: uploadSchema, task: taskSchema })
+export const received = z.object({ upload: uploadSchema, task: taskSchema })
 
 const schema = {
   tags: ['uploads'],
@@ -48,16 +48,12 @@ const schema = {
 
 /** @param closing aborted when the server is about to close. */
 export function uploadRoutes(ingest: Ingest, closing: AbortSignal): FastifyPluginAsyncZod {
+  const answerTask = answering(ingest, closing)
   const answer = async (request: FastifyRequest, reply: FastifyReply, { wait: seconds, ...given }: Query) => {
     const { upload, task } = await receive(ingest, request, given)
-    if (task === undefined) {
-      void reply.code(201).header('location', `/v1/uploads/${upload.id}`)
-      return { upload: showUpload(upload) }
-    }
-    const ms = patience(request, seconds)
-    const latest = await ingest.tasks.wait(principal(request), task.id, ms, tillGone(request, closing))
-    void reply.code(isEnded(latest.state) ? 200 : 202).header('location', `/v1/tasks/${task.id}`)
-    return { upload: showUpload(upload), task: showTask(latest) }
+    if (task !== undefined) return answerTask(request, reply, { upload, task }, seconds)
+    void reply.code(201).header('location', `/v1/uploads/${upload.id}`)
+    return { upload: showUpload(upload) }
   }
 
   return async (app) => {
@@ -138,6 +134,20 @@ export function uploadRoutes(ingest: Ingest, closing: AbortSignal): FastifyPlugi
         return reply.code(204).send(null)
       },
     )
+  }
+}
+
+/** How a request is answered by which a task has come into being: once that has ended, if the client waits for it. */
+export function answering({ tasks }: Pick<Ingest, 'tasks'>, closing: AbortSignal) {
+  return async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { upload, task }: { upload: Upload; task: Task },
+    seconds: number | undefined,
+  ) => {
+    const latest = await tasks.wait(principal(request), task.id, patience(request, seconds), tillGone(request, closing))
+    void reply.code(isEnded(latest.state) ? 200 : 202).header('location', `/v1/tasks/${task.id}`)
+    return { upload: showUpload(upload), task: showTask(latest) }
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Principal } from '../auth/authorize.ts'
 import { AppError } from '../errors.ts'
-import { isEnded, type Output, type RejectsFile, type Task } from '../model.ts'
+import { type FileOutput, type FixableFile, isEnded, isFile, type RejectsFile, type Task } from '../model.ts'
 import type { IngestDeps } from './deps.ts'
 import { findTask } from './find.ts'
 
@@ -13,10 +13,15 @@ export interface Download<T> {
 }
 
 export interface Results {
-  /** @throws {AppError} not_found; conflict, when the task has not succeeded (yet) */
-  output(principal: Principal, task: string, name: string): Promise<Download<Output>>
+  /** @throws {AppError} not_found; conflict, when the task has not succeeded (yet), or the output is in a table */
+  output(principal: Principal, task: string, name: string): Promise<Download<FileOutput>>
   /** @throws {AppError} not_found; conflict, when the task has not ended */
   rejects(principal: Principal, task: string): Promise<Download<RejectsFile>>
+  /**
+   * @param input may be undefined when only one has rejects.
+   * @throws {AppError} not_found; conflict, when the task has not succeeded; invalid, when the input must be named
+   */
+  fixable(principal: Principal, task: string, input: string | undefined): Promise<Download<FixableFile>>
 }
 
 export function createResults({ catalog, blobs }: Pick<IngestDeps, 'catalog' | 'blobs'>): Results {
@@ -47,7 +52,11 @@ export function createResults({ catalog, blobs }: Pick<IngestDeps, 'catalog' | '
         })
       }
       const output = outputs.find((one) => one.name === name)
-      if (output !== undefined) return download(output, `Output ${name} of task ${id}`)
+      if (output !== undefined && isFile(output)) return download(output, `Output ${name} of task ${id}`)
+      if (output !== undefined) {
+        const where = `the table ${output.table} of ${output.to}`
+        throw new AppError('conflict', `Output ${name} of task ${id} is in ${where}: there is nothing to download.`)
+      }
       const names = outputs.map((one) => one.name).join(', ')
       throw new AppError('not_found', `Task ${id} has no output ${name}. It has: ${names}.`)
     },
@@ -55,7 +64,24 @@ export function createResults({ catalog, blobs }: Pick<IngestDeps, 'catalog' | '
     async rejects(principal, id) {
       const { rejects } = await ended(principal, id)
       if (rejects !== null) return download(rejects, `The rejects of task ${id}`)
-      throw new AppError('not_found', `Task ${id} has no rejects.`)
+      throw noRejects(id)
+    },
+
+    async fixable(principal, id, input) {
+      const { state, rejects } = await ended(principal, id)
+      if (rejects === null) throw noRejects(id)
+      if (state !== 'succeeded') {
+        throw new AppError('conflict', `Task ${id} has delivered nothing. Correct its files and send them whole.`)
+      }
+      const [file, ...others] = rejects.fixable.filter((one) => input === undefined || one.input === input)
+      const inputs = rejects.fixable.map((one) => one.input).join(', ')
+      if (file === undefined) throw new AppError('not_found', `Task ${id} has no such rejects. It has: ${inputs}.`)
+      if (others.length === 0) return download(file, `The rejects of task ${id}`)
+      throw new AppError('invalid', `Task ${id} has rejects of several inputs: ${inputs}. Name one with ?input=.`)
     },
   }
+}
+
+function noRejects(id: string): AppError {
+  return new AppError('not_found', `Task ${id} has no rejects.`)
 }

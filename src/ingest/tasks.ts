@@ -5,6 +5,7 @@ import { isEnded, type Task, type TaskState } from '../model.ts'
 import { assignInputs } from '../pipeline/match.ts'
 import { checkParams } from '../pipeline/params.ts'
 import type { NewTask, Page } from '../ports.ts'
+import { type Family, familyOf } from './corrections.ts'
 import type { IngestDeps } from './deps.ts'
 import { findTask, findUpload } from './find.ts'
 import { watch } from './watch.ts'
@@ -26,12 +27,15 @@ export interface Tasks {
   submit(principal: Principal, request: RunRequest & { inputs: readonly InputRequest[] }): Promise<Task>
   /** @throws {AppError} not_found */
   get(principal: Principal, id: string): Promise<Task>
+  /** What has become of its records, together with those that corrected its rejects; undefined for a task alone. */
+  family(task: Task): Promise<Family | undefined>
   list(principal: Principal, page: Page & { state?: TaskState | undefined }): Promise<Task[]>
   /** @throws {AppError} not_found; conflict, when it has ended */
   cancel(principal: Principal, id: string): Promise<Task>
   /**
    * A new task that does the same again: same text of the pipeline, same params, same uploads.
-   * @throws {AppError} not_found; conflict, when the old one has not ended or an upload is gone
+   * @throws {AppError} not_found; conflict, when the old one has not ended, an upload is gone, or it is a correction that
+   *   came in, or another has
    */
   retry(principal: Principal, id: string): Promise<Task>
   /** The task now and after every change, until it has ended or the signal is aborted. */
@@ -64,6 +68,8 @@ export function createTasks(deps: IngestDeps): Tasks {
 
     get: (principal, id) => findTask(catalog, principal, id),
 
+    family: (task) => familyOf(catalog, task),
+
     list: (principal, page) => catalog.listTasks(principal.id, page),
 
     async cancel(principal, id) {
@@ -72,11 +78,11 @@ export function createTasks(deps: IngestDeps): Tasks {
     },
 
     async retry(principal, id) {
-      const { state, owner, pipeline, pipelineText, params, inputs } = await tasks.get(principal, id)
+      const { state, owner, pipeline, pipelineText, params, inputs, corrects } = await tasks.get(principal, id)
       if (!isEnded(state)) {
         throw new AppError('conflict', `Task ${id} is ${state}. Wait for its end or cancel it, then retry.`)
       }
-      return start({ id: newId(now()), owner, pipeline, pipelineText, params, inputs, retryOf: id })
+      return start({ id: newId(now()), owner, pipeline, pipelineText, params, inputs, retryOf: id, corrects })
     },
 
     async *watch(principal, id, signal) {
@@ -113,6 +119,7 @@ export function newTask(
     params: checkParams(pipeline, run.params),
     inputs: assignInputs(pipeline, files).map(({ input, file }) => ({ input, upload: file.upload, name: file.name })),
     retryOf: null,
+    corrects: null,
   }
 }
 

@@ -3,6 +3,7 @@ import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Part, Task, Upload } from '../model.ts'
 import type { NewTask, Page } from '../ports.ts'
+import { newCorrection } from './corrections.ts'
 import type { IngestDeps } from './deps.ts'
 import { findUpload } from './find.ts'
 import { newTask, type RunRequest, ring } from './tasks.ts'
@@ -17,6 +18,8 @@ export interface Delivery {
   readonly size?: number | undefined
   /** The task to create with it. */
   readonly run?: RunRequest | undefined
+  /** The task whose rejects it brings, corrected; there is no `run` then. */
+  readonly corrects?: string | undefined
 }
 
 export interface Uploads {
@@ -35,6 +38,7 @@ export interface Uploads {
   /**
    * All three for one stream. Everything that can be refused is refused before the first byte is taken, and nothing is
    * left of a stream that fails.
+   * @throws {AppError} what the three throw; not_found, conflict or unprocessable, when there can be no such task
    */
   receive(principal: Principal, delivery: Delivery): Promise<{ upload: Upload; task: Task | undefined }>
   /** @throws {AppError} not_found */
@@ -96,9 +100,13 @@ export function createUploads(deps: IngestDeps): Uploads {
       return upload
     },
 
-    async receive(principal, { name, source, size, run }) {
+    async receive(principal, { name, source, size, run, corrects }) {
       const id = newId(now())
-      const task = run === undefined ? undefined : newTask(deps, principal, run, [{ upload: id, name }])
+      const file = { upload: id, name }
+      const task =
+        corrects !== undefined
+          ? await newCorrection(deps, principal, corrects, file)
+          : run && newTask(deps, principal, run, [file])
       await uploads.begin(principal, { name, size, id })
       try {
         await uploads.append(principal, id, { n: 1, source })

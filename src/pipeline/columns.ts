@@ -1,6 +1,6 @@
 /** How a pipeline writes a column: its type, how its cells are read, and what their values must be. */
 import { z } from 'zod'
-import { type ColumnType, columnTypes } from '../model.ts'
+import { type ColumnType, columnTypes } from '../table-schema.ts'
 import { instead, keyed, oneOf, told } from './yaml.ts'
 
 /** Types of Table Schema's that Rowmill does not have. */

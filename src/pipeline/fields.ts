@@ -1,5 +1,5 @@
 /** From what a pipeline says of a column to its field, and whether that goes together. */
-import { booleans, type ColumnType, type Field, type Scalar } from '../model.ts'
+import { booleans, type ColumnType, type Field, type Scalar } from '../table-schema.ts'
 import type { ColumnYaml } from './columns.ts'
 import { formatProblem } from './formats.ts'
 import { instead, oneOf } from './yaml.ts'

@@ -1,5 +1,5 @@
 /** What `format` may say, by type. The patterns of times are strptime's, of which only those without a guess are taken. */
-import type { ColumnType } from '../model.ts'
+import type { ColumnType } from '../table-schema.ts'
 import { nearest } from '../nearest.ts'
 
 const stringFormats = ['email', 'uri', 'uuid'] as const

@@ -1,6 +1,7 @@
 /** What a pipeline says about an input. The short form and a Table Schema, verbatim, become one contract. */
 import { z } from 'zod'
-import { fieldsMatches, type ForeignKey, type InputSpec, type Pipeline, type Schema } from '../model.ts'
+import type { InputSpec, Pipeline } from '../model.ts'
+import { fieldsMatches, type ForeignKey, type Schema } from '../table-schema.ts'
 import { annotations, column, type ColumnYaml, field, isConstraint, missingValues, zone } from './columns.ts'
 import { resolveField } from './fields.ts'
 import { reader } from './reader.ts'

@@ -22,12 +22,12 @@ test("a user's folder stands beside the built-in one, tests and other files asid
   const pipelines = await loadPipelines([builtInFolder(), mine])
   assert.deepEqual(
     pipelines.list().map(({ name }) => name),
-    ['mine', 'profile', 'song-plays'],
+    ['load', 'mine', 'profile', 'song-plays'],
   )
   assert.equal(pipelines.get('mine').text, sound)
   assert.throws(() => pipelines.get('song-play'), {
     code: 'not_found',
-    message: 'There is no pipeline song-play. Did you mean song-plays? There are: mine, profile, song-plays.',
+    message: 'There is no pipeline song-play. Did you mean song-plays? There are: load, mine, profile, song-plays.',
   })
 })
 

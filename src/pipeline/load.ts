@@ -2,10 +2,11 @@ import { readdir, readFile } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { AppError, errnoOf } from '../errors.ts'
-import type { Pipeline } from '../model.ts'
+import { isForTable, type Pipeline } from '../model.ts'
 import { nearest } from '../nearest.ts'
+import { fileSinks } from './outputs.ts'
 import { parsePipeline } from './parse.ts'
-import type { Problem } from './yaml.ts'
+import { locate, oneOf, type Problem } from './yaml.ts'
 
 export interface LoadedPipeline {
   readonly name: string
@@ -44,16 +45,17 @@ export function shown(file: string): string {
 
 /**
  * Every pipeline of the folders, `NAME.yaml` each; `NAME.test.yaml` holds its cases.
+ * @param sinks those of tables that there are; undefined where nobody is going to run them.
  * @throws {AppError} unprocessable, with everything that is wrong in any of them: one broken file must not be found out
  * by the first who uses it.
  */
-export async function loadPipelines(folders: readonly string[]): Promise<Pipelines> {
+export async function loadPipelines(folders: readonly string[], sinks?: ReadonlySet<string>): Promise<Pipelines> {
   const files = await pipelineFiles(folders)
   const broken: AppError[] = []
   const loaded: LoadedPipeline[] = []
   for (const { name, file } of files) {
     try {
-      loaded.push(await loadPipeline(name, file))
+      loaded.push(await loadPipeline(name, file, sinks))
     } catch (error) {
       if (!(error instanceof AppError)) throw error
       broken.push(error)
@@ -79,9 +81,25 @@ export async function loadPipelines(folders: readonly string[]): Promise<Pipelin
 }
 
 /** @throws {AppError} unprocessable, with the file's problems; not_found, when there is no such file. */
-export async function loadPipeline(name: string, file: string): Promise<LoadedPipeline> {
+export async function loadPipeline(name: string, file: string, sinks?: ReadonlySet<string>): Promise<LoadedPipeline> {
   const text = await readText(file)
-  return { name, file, text, pipeline: parsePipeline(name, text, shown(file)) }
+  const pipeline = parsePipeline(name, text, shown(file))
+  if (sinks !== undefined) refuseUnknownSinks(pipeline, text, shown(file), sinks)
+  return { name, file, text, pipeline }
+}
+
+function refuseUnknownSinks({ outputs }: Pipeline, text: string, file: string, sinks: ReadonlySet<string>): void {
+  const problems = Object.entries(outputs)
+    .filter(([, spec]) => isForTable(spec) && !sinks.has(spec.to))
+    .map(([output, { to }]): Problem => {
+      const known = [...fileSinks, ...sinks]
+      const hint = `write ${oneOf(known)}, or set ROWMILL_SINK_${to.toUpperCase()}_URL`
+      const { line } = locate(text, ['outputs', output, 'to'])
+      return { file, line, message: `outputs.${output}.to is “${to}”, which is no sink; ${hint}` }
+    })
+  if (problems.length === 0) return
+  const message = problems.map(({ line, message: what }) => `${file}:${line}: ${what}`).join('\n')
+  throw new AppError('unprocessable', message, { details: { problems } })
 }
 
 /**

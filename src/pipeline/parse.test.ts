@@ -50,7 +50,7 @@ test('a sound pipeline is read with its defaults, numeric column names included'
     outputs: { totals: { to: 'results', format: 'csv', sql: 'FROM plays' } },
   })
   const metadata = parsePipeline('p', sound.replace('to: results', 'to: metadata'), 'p.yaml')
-  assert.equal(metadata.outputs['totals']?.format, 'ndjson')
+  assert.partialDeepStrictEqual(metadata.outputs['totals'], { format: 'ndjson' })
   const numbered = parsePipeline('p', sound.replace('2020:', '007:'), 'p.yaml')
   assert.deepEqual(
     numbered.inputs['plays']?.schema?.fields.map(({ name }) => name),
@@ -73,7 +73,7 @@ inputs:
       price: number
 outputs:
   totals:
-    to: result
+    to: Results
     formt: csv
     sql: " "
 `
@@ -85,7 +85,7 @@ outputs:
     '7 inputs.files is a reserved name; choose another',
     '10 inputs.plays.columns.Song is "text"; write string, integer, number, boolean, date, time or datetime or "decimal(18,2)", in quotes and with at most 38 digits',
     '11 inputs.plays.columns.Price is "decimal(39,2)"; write string, integer, number, boolean, date, time or datetime or "decimal(18,2)", in quotes and with at most 38 digits',
-    '15 outputs.totals.to is "result"; write results or metadata',
+    '15 outputs.totals.to is "Results"; write the name of a sink such as results or warehouse',
     '17 outputs.totals.sql is empty; write one SELECT',
     '16 outputs.totals.formt is not a key here; did you mean format?',
     '1 abuot is not a key here; did you mean about?',

@@ -2,15 +2,13 @@
  * What a pipeline's YAML may say. `docs/pipelines.md` explains every key.
  */
 import { z } from 'zod'
-import { outputFormats, type ParamSpec } from '../model.ts'
+import type { ParamSpec } from '../model.ts'
 import { input, resolveInputs } from './inputs.ts'
+import { checkOutputParams, outputYaml } from './outputs.ts'
 import { instead, keyed, oneOf } from './yaml.ts'
 
 /** Relations that exist in every run, so that no input may take their names. */
 export const reservedNames = ['files', 'rejects', 'columns'] as const
-
-/** Where an output can go, and its format there when none is written. */
-const sinks = { results: 'csv', metadata: 'ndjson' } as const
 
 const name = z
   .string()
@@ -54,18 +52,16 @@ const rejects = z.union(
   { error: instead('fail, keep, { max: 0.01 } for a share or { max: 100 } for a count') },
 )
 
-const output = keyed('a mapping with to and sql', {
-  to: z.enum(Object.keys(sinks) as (keyof typeof sinks)[], { error: instead(oneOf(Object.keys(sinks))) }),
-  format: z.enum(outputFormats, { error: instead(oneOf(outputFormats)) }).optional(),
-  sql: z.string({ error: instead('one SELECT') }).refine((sql) => sql.trim() !== '', 'is empty; write one SELECT'),
-}).transform(({ to, format, sql }) => ({ to, format: format ?? sinks[to], sql }))
-
 export const pipelineSchema = keyed('a mapping with about, inputs and outputs', {
   about: sentence,
   params: named(param, 'a mapping of names to their types').default({}),
   rejects: rejects.default('fail'),
   inputs: atLeastOne(named(input, 'a mapping of names to their columns', relationName)).transform(resolveInputs),
-  outputs: atLeastOne(named(output, 'a mapping of names to their SQL')),
+  outputs: atLeastOne(named(outputYaml, 'a mapping of names to their SQL')),
+}).superRefine(({ params, outputs }, context) => {
+  checkOutputParams(outputs, params, (path, message) =>
+    context.addIssue({ code: 'custom', path: ['outputs', ...path], message }),
+  )
 })
 
 /**

@@ -24,7 +24,15 @@ test('tasks that nobody rang for are found in the catalog', { timeout }, async (
   })
   await heard.until(3)
   assert.deepEqual(heard.said, tasks)
-  const late = { owner: 'local', pipeline: 'p', pipelineText: '', params: {}, inputs: [], retryOf: null }
+  const late = {
+    owner: 'local',
+    pipeline: 'p',
+    pipelineText: '',
+    params: {},
+    inputs: [],
+    retryOf: null,
+    corrects: null,
+  }
   const { id } = await catalog.createTask({ id: newId(), ...late })
   await heard.until(4)
   assert.equal(heard.said[3], id)

@@ -1,21 +1,21 @@
-import { open } from 'node:fs/promises'
-import { type Output, resultKey } from '../model.ts'
-import type { Blobs, Delivery, ProducedFile, Sink } from '../ports.ts'
+import { AppError } from '../errors.ts'
+import { type FileOutput, type OutputFormat, outputFormats, resultKey } from '../model.ts'
+import type { Blobs, Delivery, DeliveryId, FileSink } from '../ports.ts'
 
 /** Files to download: blobs, which the task's end makes known. */
-export function resultsSink(blobs: Blobs): Sink {
-  return { begin: async ({ task, output }, attempt) => deliver(blobs, task, output, attempt) }
+export function resultsSink(blobs: Blobs): FileSink {
+  return { kind: 'files', begin: async (id, attempt) => deliver(blobs, id, attempt) }
 }
 
-function deliver(blobs: Blobs, task: string, name: string, attempt: number): Delivery {
-  let stored: Output | undefined
+function deliver(blobs: Blobs, { task, output: name }: DeliveryId, attempt: number): Delivery {
+  let stored: FileOutput | undefined
   let committed = false
   return {
-    async write(path, { format, rows }: ProducedFile, signal) {
-      const blob = resultKey(task, attempt, `${name}.${format}`)
-      await using file = await open(path)
-      const source = file.createReadStream({ autoClose: false })
-      stored = { name, format, rows, blob, ...(await blobs.put(blob, source, { signal })) }
+    delivered: undefined,
+    async write({ open, format, rows }, { signal }) {
+      const known = formatOf(format)
+      const blob = resultKey(task, attempt, `${name}.${known}`)
+      stored = { name, format: known, rows, blob, ...(await blobs.put(blob, open(signal), { signal })) }
     },
     async commit() {
       if (stored === undefined) throw new Error(`output ${name} is committed before it is written`)
@@ -27,4 +27,10 @@ function deliver(blobs: Blobs, task: string, name: string, attempt: number): Del
       if (stored !== undefined && !committed) await blobs.delete(stored.blob)
     },
   }
+}
+
+function formatOf(format: string): OutputFormat {
+  const known = outputFormats.find((one) => one === format)
+  if (known !== undefined) return known
+  throw new AppError('internal', 'Internal error', { cause: new Error(`no file to download is ${format}`) })
 }

@@ -1,40 +1,32 @@
 /** One attempt at a claimed task: fetch, run, deliver, finish. Every write carries the attempt's number. */
 import { mkdir, open, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { AppError, asAppError } from '../errors.ts'
+import type { Fail } from '../failpoints.ts'
 import type { Log } from '../log.ts'
-import {
-  checkBalances,
-  type Output,
-  type OutputBalance,
-  type Pipeline,
-  type RejectsFile,
-  resultKey,
-  type Task,
-  type TaskState,
-} from '../model.ts'
+import { type FixableFile, type RejectsFile, resultKey, type Task, type TaskState } from '../model.ts'
 import { parsePipeline } from '../pipeline/parse.ts'
 import {
   type Blobs,
   type Catalog,
-  type Delivery,
   type Engine,
   type Job,
   type JobInput,
   type Report,
   type RunOptions,
-  type Sink,
   type Verdict,
   jobFile,
 } from '../ports.ts'
+import { deliverAll, type Shipment, type Shipped, type Sinks, targetsOf } from './deliver.ts'
 import { startHeart } from './heart.ts'
+import { originOf } from './origin.ts'
 import { afterError, type RetryPolicy } from './retry.ts'
 
 export interface WorkDeps {
   readonly catalog: Catalog
   readonly blobs: Blobs
   readonly engine: Engine
-  readonly sinks: ReadonlyMap<string, Sink>
+  readonly sinks: Sinks
   readonly scratch: string
   readonly leaseMs: number
   readonly retry: RetryPolicy
@@ -42,6 +34,7 @@ export interface WorkDeps {
   readonly limits: Pick<Job, 'memory' | 'threads' | 'unpacked'>
   readonly now: () => number
   readonly random: () => number
+  readonly fail: Fail
   readonly log: Log
 }
 
@@ -69,9 +62,14 @@ async function workInScratch(deps: WorkDeps, task: Task, options: RunOptions): P
     await removeEarlier(deps, task)
     const pipeline = parsePipeline(task.pipeline, task.pipelineText, `${task.pipeline}.yaml`)
     await mkdir(join(folder, 'in'), { recursive: true })
-    await writeJob(deps, task, pipeline, folder, options.signal)
+    const { file, corrects } = await originOf(deps.catalog, task)
+    const by = { task: task.id, attempt: task.attempt }
+    const targets = await targetsOf(deps.sinks, pipeline, task.params, file, by, corrects !== undefined)
+    const inputs = await fetchInputs(deps, task, folder, options.signal)
+    const job: Job = { pipeline, params: task.params, inputs, targets, corrects, now: deps.now(), ...deps.limits }
+    await writeFile(join(folder, jobFile), JSON.stringify(job))
     const report = await deps.engine.run(folder, options)
-    return await deliver(deps, task, pipeline, folder, report, options.signal)
+    return await deliver(deps, task, { pipeline, targets, folder, report }, options)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -90,13 +88,7 @@ export function scratchName({ id, attempt }: Pick<Task, 'id' | 'attempt'>): stri
   return `${id}-${attempt}`
 }
 
-async function writeJob(
-  deps: WorkDeps,
-  task: Task,
-  pipeline: Pipeline,
-  folder: string,
-  signal: AbortSignal,
-): Promise<void> {
+async function fetchInputs(deps: WorkDeps, task: Task, folder: string, signal: AbortSignal): Promise<JobInput[]> {
   const inputs: JobInput[] = []
   for (const [i, { input, upload, name }] of task.inputs.entries()) {
     const path = join(folder, 'in', String(i))
@@ -110,8 +102,7 @@ async function writeJob(
     )
     inputs.push({ input, name, path, sha256: stored.sha256 })
   }
-  const job: Job = { pipeline, params: task.params, inputs, now: deps.now(), ...deps.limits }
-  await writeFile(join(folder, jobFile), JSON.stringify(job))
+  return inputs
 }
 
 /**
@@ -121,51 +112,48 @@ async function writeJob(
 async function deliver(
   deps: WorkDeps,
   task: Task,
-  pipeline: Pipeline,
-  folder: string,
-  report: Report,
-  signal: AbortSignal,
+  work: Pick<Shipment, 'pipeline' | 'targets' | 'folder' | 'report'>,
+  { signal, onProgress }: RunOptions,
 ): Promise<TaskState | undefined> {
   const { catalog, blobs, sinks } = deps
+  const { folder, report } = work
   await using debris = new AsyncDisposableStack()
   debris.defer(() => blobs.delete(resultKey(task.id, task.attempt, '')))
   const rejects = await storeRejects(deps, task, folder, report, signal)
-  const verdict =
+  const verdict: Verdict =
     report.error === null
-      ? await commitAll(report)
-      : ({
+      ? { state: 'succeeded', ...(await ship()), warnings: report.warnings, rejects }
+      : {
           state: 'failed',
           error: report.error,
           balances: Object.keys(report.inputs).length > 0 ? { inputs: report.inputs, outputs: {} } : null,
           rejects,
           crashed: false,
-        } as const)
+        }
+  deps.fail?.('before-finish')
   if (!(await catalog.finish(task.id, task.attempt, verdict))) return undefined
+  deps.fail?.('after-finish')
   debris.move()
   return verdict.state
 
-  async function commitAll({ inputs, outputs: files, warnings }: Report): Promise<Verdict> {
-    await using deliveries = new AsyncDisposableStack()
-    const written: Delivery[] = []
-    for (const file of files) {
-      const to = pipeline.outputs[file.name]?.to ?? ''
-      const sink = sinks.get(to)
-      if (sink === undefined)
-        throw new AppError('unprocessable', `Output “${file.name}” goes to “${to}”, which is no sink.`)
-      const delivery = deliveries.use(await sink.begin({ task: task.id, output: file.name }, task.attempt))
-      await delivery.write(join(folder, file.file), file, signal)
-      written.push(delivery)
+  async function ship(): Promise<Pick<Shipped, 'balances' | 'outputs'>> {
+    const onCommit = async () => {
+      // What goes to files is committed by the task's end.
+      if (Object.keys(work.targets).length === 0 || (await catalog.commit(task.id, task.attempt))) return
+      throw new AppError('conflict', `Task ${task.id}: ${overtaken}.`)
     }
-    const outputs: Output[] = []
-    const counts: Record<string, OutputBalance> = {}
-    for (const delivery of written) {
-      const { balance, output } = await delivery.commit()
-      outputs.push(output)
-      counts[output.name] = balance
-    }
-    const balances = { inputs, outputs: counts }
-    checkBalances(balances)
-    return { state: 'succeeded', balances, warnings, outputs, rejects }
+    const { balances, outputs } = await deliverAll({
+      ...work,
+      engine: deps.engine,
+      sinks,
+      task: task.id,
+      attempt: task.attempt,
+      onCommit,
+      onProgress,
+      signal,
+      fail: deps.fail,
+    })
+    return { balances, outputs }
   }
 }
 
@@ -177,10 +165,15 @@ async function storeRejects(
   signal: AbortSignal,
 ): Promise<RejectsFile | null> {
   if (rejects === null) return null
-  const blob = resultKey(task.id, task.attempt, 'rejects.csv')
-  await using file = await open(join(folder, rejects.file))
-  const { bytes } = await blobs.put(blob, file.createReadStream({ autoClose: false }), { signal })
-  return { count: rejects.count, bytes, blob }
+  const store = async (path: string) => {
+    const blob = resultKey(task.id, task.attempt, basename(path))
+    await using file = await open(join(folder, path))
+    const { bytes } = await blobs.put(blob, file.createReadStream({ autoClose: false }), { signal })
+    return { bytes, blob }
+  }
+  const fixable: FixableFile[] = []
+  for (const { input, file } of rejects.fixable) fixable.push({ input, ...(await store(file)) })
+  return { count: rejects.count, ...(await store(rejects.file)), fixable }
 }
 
 /** The attempt has come to nothing: the task goes round again, or fails. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errnoOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { resultsPrefix, type Task } from '../model.ts'
+import { isFile, resultsPrefix, type Task } from '../model.ts'
 import type { Blobs, Catalog, Queue } from '../ports.ts'
 import { scratchName } from './attempt.ts'
 
@@ -52,7 +52,12 @@ async function requeue({ catalog, queue, maxLostLeases, log }: JanitorOptions): 
 }
 
 /** Removes scratch folders and results that no task of the catalog accounts for. */
-export async function sweep({ catalog, blobs, scratch, log }: JanitorOptions): Promise<void> {
+export async function sweep({
+  catalog,
+  blobs,
+  scratch,
+  log,
+}: Pick<JanitorOptions, 'catalog' | 'blobs' | 'scratch' | 'log'>): Promise<void> {
   for (const name of await namesIn(scratch)) {
     const task = await catalog.getTask(name.split('-')[0] ?? '')
     if (task?.state === 'running' && name === scratchName(task)) continue
@@ -70,7 +75,9 @@ export async function sweep({ catalog, blobs, scratch, log }: JanitorOptions): P
 
 function isAccountedFor(task: Task, key: string, attempt: number): boolean {
   if (task.state === 'running' && task.attempt === attempt) return true
-  return task.rejects?.blob === key || task.outputs.some(({ blob }) => blob === key)
+  const { rejects, outputs } = task
+  const files = [...(rejects === null ? [] : [rejects, ...rejects.fixable]), ...outputs.filter(isFile)]
+  return files.some(({ blob }) => blob === key)
 }
 
 async function namesIn(folder: string): Promise<string[]> {

@@ -1,15 +1,20 @@
-/** A pipeline over local files, with no service: the same child on the same kind of folder. */
+/** A pipeline over local files, with no service: the same child on the same kind of folder, and the same sinks. */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { mkdir, mkdtemp, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AppError, errnoOf } from '../errors.ts'
+import type { Fail } from '../failpoints.ts'
 import type { Params, Pipeline } from '../model.ts'
 import { type Engine, type Job, type Report, type RunOptions, jobFile } from '../ports.ts'
+import { deliverAll, type Shipped, type Sinks } from './deliver.ts'
 
 export interface LocalJob extends RunOptions {
   readonly pipeline: Pipeline
   readonly params: Params
   readonly inputs: readonly { readonly input: string; readonly name: string; readonly path: string }[]
+  readonly targets: Job['targets']
   readonly now: number
   readonly memory: number
   readonly threads: number
@@ -23,7 +28,10 @@ export interface LocalRun extends AsyncDisposable {
 }
 
 /** @throws {AppError} not_found or unprocessable, for a path that is no file; else as `Engine.run`. */
-export async function runLocally(engine: Engine, { signal, onProgress, ...job }: LocalJob): Promise<LocalRun> {
+export async function runLocally(
+  engine: Pick<Engine, 'run'>,
+  { signal, onProgress, ...job }: LocalJob,
+): Promise<LocalRun> {
   const before = await Promise.all(job.inputs.map(({ path }) => fingerprint(path)))
   const folder = await mkdtemp(join(tmpdir(), 'rowmill-'))
   const remove = () => rm(folder, { recursive: true, force: true })
@@ -41,6 +49,78 @@ export async function runLocally(engine: Engine, { signal, onProgress, ...job }:
     await remove()
     throw error
   }
+}
+
+export interface LocallyShipped extends Shipped {
+  /** Whether the same run had delivered it already. */
+  readonly before: boolean
+}
+
+export interface LocalDelivery extends RunOptions {
+  readonly engine: Engine
+  readonly sinks: Sinks
+  readonly job: Pick<LocalJob, 'pipeline' | 'params' | 'inputs' | 'targets'>
+  readonly run: Pick<LocalRun, 'folder' | 'report'>
+  /** What tells this run from others, as `runKey` makes it. */
+  readonly key: string
+  /** Even if the tables have had these rows before. */
+  readonly again: boolean
+  readonly fail: Fail
+  /** The attempt's number: greater than that of any before. */
+  readonly now: number
+}
+
+/**
+ * Puts the outputs that are for tables there, once for the same files, pipeline and params: as a task whose id comes of
+ * them, so that whoever runs the command again after it broke off goes on with it. When something else has been written
+ * to the table since, the same is done anew, under the next id.
+ */
+export async function deliverLocally(delivery: LocalDelivery): Promise<LocallyShipped> {
+  const { engine, sinks, job, run, key, again, now, signal, onProgress, fail } = delivery
+  const report = { ...run.report, outputs: run.report.outputs.filter(({ name }) => Object.hasOwn(job.targets, name)) }
+  for (let turn = 0; ; turn++) {
+    const shipped = await deliverAll({
+      ...job,
+      engine,
+      sinks,
+      task: taskId(key, turn),
+      attempt: now,
+      folder: run.folder,
+      report,
+      onCommit: async () => {},
+      onProgress,
+      signal,
+      fail,
+    })
+    const { state } = shipped
+    if (state === 'new') return { ...shipped, before: false }
+    if (state === 'repeated' && !again) return { ...shipped, before: true }
+  }
+}
+
+/** The SHA-256 of what is to be done, and with what: the pipeline's text, the params, and every byte of the files. */
+export async function runKey(
+  text: string,
+  { params, inputs, targets }: Pick<LocalJob, 'params' | 'inputs' | 'targets'>,
+  signal: AbortSignal,
+): Promise<string> {
+  const files: [string, string][] = []
+  for (const { input, path } of inputs) {
+    const digest = createHash('sha256')
+    const stream = createReadStream(path, { highWaterMark: 1 << 20, signal })
+    for await (const chunk of stream as AsyncIterable<Buffer>) digest.update(chunk)
+    files.push([input, digest.digest('hex')])
+  }
+  const tables = Object.values(targets).map(({ target }) => target)
+  return createHash('sha256')
+    .update(JSON.stringify([text, params, files, tables]))
+    .digest('hex')
+}
+
+/** As long as the ids of other tasks are, and made of the same characters. */
+function taskId(key: string, turn: number): string {
+  const digest = createHash('sha256').update(`${key} ${turn}`).digest('hex')
+  return BigInt(`0x${digest}`).toString(32).toUpperCase().slice(0, 26)
 }
 
 /**

@@ -26,7 +26,7 @@ async function folderFor(sql: string): Promise<string> {
   const outputs = { rows: { to: 'results', format: 'csv', sql } as const }
   const pipeline = { name: 'test', about: '', params: {}, rejects: 'fail', inputs: { file: {} }, outputs } as const
   const inputs = [{ input: 'file', name: 'in.csv', path: join(folder, 'in.csv'), sha256: null }]
-  const job: Job = { pipeline, params: {}, inputs, now: 0, memory: 1e9, threads: 2, unpacked: 1e9 }
+  const job: Job = { pipeline, params: {}, inputs, targets: {}, now: 0, memory: 1e9, threads: 2, unpacked: 1e9 }
   await writeFile(join(folder, 'job.json'), JSON.stringify(job))
   return folder
 }

@@ -2,12 +2,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { getCompileCacheDir } from 'node:module'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Engine, Job, Report, RunOptions } from '../ports.ts'
 import type { Message, Order } from './child.ts'
+import { passedRows } from './passing.ts'
 
 export interface SupervisorOptions {
   /** Resident bytes at which a child is ended. */
@@ -45,6 +47,10 @@ export class Supervisor implements Engine {
       // Nor is one that has failed.
       if (this.#warm !== child) await child.end()
     }
+  }
+
+  rows(path: string, signal: AbortSignal): Readable {
+    return passedRows(path, signal)
   }
 
   #keep(child: Child): Child {

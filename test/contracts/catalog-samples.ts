@@ -20,7 +20,12 @@ export const succeeded = {
     { name: 'totals', format: 'csv', rows: 4, bytes: 99, sha256: 'ab', blob: 'results/1' },
     { name: 'again', format: 'parquet', rows: 4, bytes: 2 ** 41, sha256: 'cd', blob: 'results/2' },
   ],
-  rejects: { count: 3, bytes: 120, blob: 'results/rejects' },
+  rejects: {
+    count: 3,
+    bytes: 120,
+    blob: 'results/rejects',
+    fixable: [{ input: 'plays', bytes: 80, blob: 'results/fixable' }],
+  },
 } as const satisfies Verdict
 export const failed = {
   state: 'failed',
@@ -61,6 +66,7 @@ export function taskOf(uploads: readonly string[], over: Partial<NewTask> = {}):
     params: { table: 'plays', mode: 'append', strict: true, limit: 1.5, key: ['a', 'b'] },
     inputs: uploads.map((id, at) => ({ input: 'plays', upload: id, name: `${at}.csv` })),
     retryOf: null,
+    corrects: null,
     ...over,
   }
 }

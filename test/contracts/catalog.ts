@@ -176,6 +176,28 @@ export function testCatalog(name: string, makeStore: () => Promise<CatalogStore>
     assert.equal(await catalog.finish(id, 1, succeeded), true)
   })
 
+  check('the rejects of a task are corrected by one other at a time', async (catalog, store) => {
+    const parent = await queued(catalog)
+    await catalog.claim(parent, hour)
+    await catalog.finish(parent, 1, succeeded)
+    const correction = async (to = catalog) => to.createTask(taskOf([await upload(to)], { corrects: parent }))
+    const first = await correction()
+    assert.deepEqual([first.corrects, first.correctedBy], [parent, null])
+    assert.equal((await get(catalog, parent)).correctedBy, first.id)
+    await assert.rejects(correction(), code('conflict', new RegExp(`by task ${first.id} already`)))
+    await catalog.cancel(first.id)
+    assert.equal((await get(catalog, parent)).correctedBy, null)
+
+    // Whoever comes second is refused, and nothing of it stays.
+    await using other = await store.open()
+    const { id } = await other.createUpload({ id: newId(), owner: 'local', name: 'fixed.csv' })
+    const late = other.completeUpload(id, { bytes: 1, sha256: null }, taskOf([id], { corrects: parent }))
+    const [soon, later] = await Promise.allSettled([correction(), late])
+    assert.deepEqual([soon.status, later.status].toSorted(), ['fulfilled', 'rejected'])
+    assert.equal((await get(catalog, parent)).correctedBy !== null, true)
+    assert.equal((await other.getUpload(id))?.state, later.status === 'fulfilled' ? 'complete' : 'open')
+  })
+
   check('a cancelled task stays cancelled, and an ended one cannot be', async (catalog) => {
     const [waiting, running, done] = [await queued(catalog), await queued(catalog), await queued(catalog)]
     const cancelled = await catalog.cancel(waiting)

@@ -18,7 +18,15 @@ export async function makeCatalog(count: number) {
   const catalog = await openCatalog(join(folder, 'catalog.db'), { log: createLog('silent') })
   const tasks: string[] = []
   for (let n = 0; n < count; n++) {
-    const task = { owner: 'local', pipeline: 'p', pipelineText: '', params: {}, inputs: [], retryOf: null }
+    const task = {
+      owner: 'local',
+      pipeline: 'p',
+      pipelineText: '',
+      params: {},
+      inputs: [],
+      retryOf: null,
+      corrects: null,
+    }
     tasks.push((await catalog.createTask({ id: newId(), ...task })).id)
   }
   return {

@@ -117,14 +117,13 @@ export async function mill(
   })
   const pipeline = parsePipeline('danger', yaml, 'danger.yaml')
   const inputs = [{ input: 'file', name: path.slice(dirname(path).length + 1), path }]
-  const engine: Engine = {
+  const engine: Pick<Engine, 'run'> = {
     async run(job, options) {
       if (sha256 !== undefined) await expectSum(job, sha256)
       return await runJob(job, options)
     },
-    [Symbol.asyncDispose]: async () => {},
   }
-  const job = { pipeline, params: {}, inputs, now: 0, memory, threads: 2, unpacked: 1e9 }
+  const job = { pipeline, params: {}, inputs, targets: {}, now: 0, memory, threads: 2, unpacked: 1e9 }
   const unwatched = { signal: new AbortController().signal, onProgress: () => {} }
   await using run = await runLocally(engine, { ...job, ...unwatched })
   const read = async (name: string | undefined) =>

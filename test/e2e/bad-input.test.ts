@@ -8,6 +8,7 @@ import {
   filesIn,
   type Folder,
   mainCommand,
+  output,
   send,
   type Service,
   start,
@@ -205,7 +206,7 @@ test('a header alone succeeds with no rows and a warning', async () => {
   )
   const totals = 'Song,Date,Total Number of Plays for Date\n'
   assert.equal(await readFile(`${ran.out}/totals.csv`, 'utf8'), totals)
-  assert.equal(await text(await fetch(service.url + task.outputs[0]?.url)), totals)
+  assert.equal(await output(service, task, 'totals'), totals)
 })
 
 test('what is no file is told apart, and named', async () => {

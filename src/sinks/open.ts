@@ -1,0 +1,56 @@
+/** The sinks of tables that the settings name, and the warehouse, which is always there. */
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Config } from '../config.ts'
+import type { Fail } from '../failpoints.ts'
+import type { TableSink } from '../ports.ts'
+
+type SinkConfig = Pick<Config, 'DATA' | 'SINKS'>
+
+export function tableSinkNames(config: SinkConfig): ReadonlySet<string> {
+  return new Set(urlsOf(config).keys())
+}
+
+function urlsOf({ DATA, SINKS }: SinkConfig): ReadonlyMap<string, string> {
+  return new Map([['warehouse', `duckdb:${join(DATA, 'warehouse.duckdb')}`], ...SINKS])
+}
+
+/**
+ * By name. A vendor's library is loaded when there is a sink for it.
+ * @param wanted which of them; undefined for all.
+ */
+export async function openTableSinks(
+  config: SinkConfig,
+  fail: Fail,
+  wanted?: ReadonlySet<string>,
+): Promise<Map<string, TableSink>> {
+  const sinks = new Map<string, TableSink>()
+  for (const [name, url] of urlsOf(config)) {
+    if (wanted?.has(name) !== false) sinks.set(name, await openTableSink(name, url, fail))
+  }
+  return sinks
+}
+
+async function openTableSink(name: string, url: string, fail: Fail): Promise<TableSink> {
+  const scheme = url.slice(0, url.indexOf(':'))
+  switch (scheme) {
+    case 'postgres':
+    case 'postgresql':
+      return (await import('./postgres.ts')).postgresSink(name, url, fail)
+    case 'mysql':
+    case 'mariadb':
+      return (await import('./mysql.ts')).mysqlSink(name, url.replace(/^mariadb:/, 'mysql:'), fail)
+    case 'sqlite':
+      return (await import('./sqlite.ts')).sqliteSink(name, pathOf(url), { fail })
+    case 'duckdb':
+      return (await import('./duckdb.ts')).duckdbSink(name, pathOf(url), { fail })
+    default:
+      throw new RangeError(`the settings let a sink pass that nobody knows: ${scheme}`)
+  }
+}
+
+/** `sqlite:data/x.db`, `sqlite:/srv/x.db` and `sqlite:///srv/x.db`. */
+function pathOf(url: string): string {
+  const rest = url.slice(url.indexOf(':') + 1)
+  return rest.startsWith('//') ? fileURLToPath(`file:${rest}`) : rest
+}

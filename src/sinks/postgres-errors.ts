@@ -1,0 +1,68 @@
+/** What PostgreSQL says, as our errors: by its SQLSTATE (PostgreSQL's documentation, Appendix A). */
+import pg from 'pg'
+import { AppError, type ErrorCode, errnoOf } from '../errors.ts'
+
+/** The longest prefix of the SQLSTATE decides. */
+const states: Readonly<Record<string, readonly [code: ErrorCode, what: string]>> = {
+  '08': ['unavailable', 'the connection broke off'],
+  '57P0': ['unavailable', 'the session was ended, or the server is starting or stopping'],
+  '53': ['unavailable', 'it is short of memory or connections'],
+  '53100': ['full', 'its disk is full; free some space there'],
+  '40': ['unavailable', 'another session was in the way'],
+  '55P03': ['unavailable', 'another session holds the table'],
+  '25006': ['unavailable', 'it takes no writes at present: it is read-only'],
+  '28': ['unprocessable', 'it refuses the login; correct user and password in the URL of the sink'],
+  '3D000': ['unprocessable', 'there is no such database; correct the URL of the sink'],
+  '42501': ['unprocessable', 'the user may not do this; grant it'],
+  '22': ['unprocessable', 'it refuses a value'],
+  '23': ['unprocessable', 'it refuses a row'],
+  '42': ['unprocessable', 'it refuses the statement'],
+  '3F': ['unprocessable', 'there is no such schema'],
+  '0A': ['unprocessable', 'it cannot do this'],
+  P0: ['unprocessable', 'a trigger or function of the table refuses'],
+}
+
+/** Of the system, when there is no server to say anything. */
+const unreachable = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EPIPE',
+  'EAI_AGAIN',
+])
+
+/** @param sink its name; nothing of its URL is ever told. */
+export function translated(sink: string, error: unknown): unknown {
+  if (error instanceof AppError) return error
+  const refuse = (code: ErrorCode, what: string, details?: Record<string, unknown>) =>
+    new AppError(code, `The database ${sink} (PostgreSQL): ${what}.`, { cause: error, ...(details && { details }) })
+  if (error instanceof pg.DatabaseError) {
+    const { code: state = '', message, detail, constraint, column, where } = error
+    const prefix = Object.keys(states)
+      .filter((one) => state.startsWith(one))
+      .toSorted((a, b) => b.length - a.length)[0]
+    const known = prefix === undefined ? undefined : states[prefix]
+    if (known === undefined) return new AppError('internal', 'Internal error', { cause: error })
+    const [code, what] = known
+    const place = code === 'unprocessable' && where !== undefined ? ` (${where.split('\n')[0]})` : ''
+    const more = [message, detail].filter((text) => text !== undefined).join(': ')
+    return refuse(code, `${what}: ${more}${place}`, {
+      sqlState: state,
+      ...(constraint && { constraint }),
+      ...(column && { column }),
+    })
+  }
+  const errno = errnoOf(error)
+  if (errno === 'ENOTFOUND') return refuse('unprocessable', 'there is no such host; correct the URL of the sink')
+  if (errno !== undefined && unreachable.has(errno)) return refuse('unavailable', `it cannot be reached (${errno})`)
+  // What pg says itself has no code.
+  if (
+    error instanceof Error &&
+    /Connection terminated|timeout expired|Client (was closed|has encountered)/.test(error.message)
+  ) {
+    return refuse('unavailable', 'the connection broke off')
+  }
+  return error
+}

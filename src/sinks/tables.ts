@@ -1,0 +1,109 @@
+/** What the sinks of tables have in common: names, counts, and what the ledger knows. */
+import { createHash } from 'node:crypto'
+import { AppError } from '../errors.ts'
+import { identifier, type Naming } from '../identifiers.ts'
+import type { OutputBalance, Target } from '../model.ts'
+import type { ColumnType } from '../table-schema.ts'
+import type { Delivered, DeliveryId, Produced } from '../ports.ts'
+
+/**
+ * One row for each output that was ever begun in a database: the fence (its attempt), and once it is committed what it
+ * came to. It is written in the same transaction as the rows.
+ */
+export const ledgerTable = '_rowmill_loads'
+
+/** In tables that Rowmill makes for appended rows: the task that brought each. */
+export const taskColumn = '_rowmill_task'
+
+/** Tables of Rowmill's own beside the user's: rows on their way, and what `replace` has put aside. */
+export const stagingPrefix = '_rowmill_stage_'
+export const stagingTable = ({ task, output }: DeliveryId, attempt: number) =>
+  ownName('stage', `${task}_${output}_${attempt}`)
+export const keptTable = ({ task, output }: DeliveryId) => ownName('kept', `${task}_${output}`)
+
+/** Short enough for every database. One that has to be cut ends with its hash, so that no two become the same. */
+function ownName(what: string, rest: string): string {
+  const name = `_rowmill_${what}_${rest}`
+  if (name.length <= 63) return name
+  return `${name.slice(0, 50)}_${createHash('sha256').update(name).digest('hex').slice(0, 12)}`
+}
+
+export interface TableName {
+  readonly schema: string | undefined
+  readonly table: string
+}
+
+/**
+ * `name`, `schema.name`, and either in double quotes when there is a dot in it.
+ * @throws {AppError} unprocessable
+ */
+export function parseTable(text: string): TableName {
+  const part = '("(?:[^"]|"")+"|[^."]+)'
+  const [, schema, table] = new RegExp(`^(?:${part}[.])?${part}$`, 'su').exec(text) ?? []
+  const plain = (name: string) => (name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name)
+  if (table !== undefined) return { schema: schema === undefined ? undefined : plain(schema), table: plain(table) }
+  throw new AppError('unprocessable', `“${text}” is no name of a table. Write name, schema.name, or "na.me" in quotes.`)
+}
+
+/** @throws {AppError} unprocessable, for a name that the database cannot hold. */
+export function tableIdentifier({ schema, table }: TableName, naming: Naming): string {
+  const own = identifier(table, naming)
+  return schema === undefined ? own : `${identifier(schema, naming)}.${own}`
+}
+
+export type Counts = Pick<OutputBalance, 'inserted' | 'updated' | 'unchanged'>
+
+/** Rows that came to nothing but new ones. */
+export function allInserted(rows: number): Counts {
+  return { inserted: rows, updated: 0, unchanged: 0 }
+}
+
+export function delivered(to: string, { output }: DeliveryId, { table, mode }: Target, counts: Counts): Delivered {
+  const { inserted, updated, unchanged } = counts
+  const rows = inserted + updated + unchanged
+  const balance = { produced: rows, inserted, updated, unchanged, skipped: 0 }
+  return { balance, output: { name: output, to, table, mode, rows } }
+}
+
+/** Another attempt at the same task has begun since. */
+export function overtaken({ task, output }: DeliveryId): AppError {
+  return new AppError('conflict', `Output ${output} of task ${task} is being delivered by a later attempt.`)
+}
+
+/**
+ * A table may come or go between the look at its columns and the load.
+ * @throws {AppError} unavailable, when it is not as it was looked at: the next attempt looks again.
+ */
+export function checkUnmoved(isThere: boolean, { table }: Target, { columns = [] }: Pick<Produced, 'columns'>): void {
+  if (isThere === columns.some((column) => column.isThere)) return
+  const what = isThere ? 'was made' : 'was dropped'
+  throw new AppError('unavailable', `The table ${table} ${what} while its rows were on their way. Try again.`)
+}
+
+/**
+ * @throws {AppError} internal, when the database has taken another number of rows than were produced: nothing is
+ * committed then.
+ */
+export function checkTaken(taken: number, produced: number): void {
+  if (taken === produced) return
+  const cause = new Error(`${produced} rows were produced, and the database took ${taken}`)
+  throw new AppError('internal', 'Internal error', { cause })
+}
+
+/**
+ * Precision and scale of a new column for decimals: with room for greater numbers than those that it is created for.
+ * @param least digits that cost no more than fewer would.
+ */
+export function roomy(type: ColumnType, least: number): [precision: number, scale: number] | undefined {
+  const [, precision, scale] = /^decimal\((\d+),(\d+)\)$/.exec(type) ?? []
+  if (precision === undefined) return undefined
+  return [Number(precision) <= least ? least : 38, Number(scale)]
+}
+
+/** The key as the table calls its columns, which may differ in case from what the user wrote. */
+export function keyColumns({ key }: Target, { columns = [] }: Pick<Produced, 'columns'>): string[] {
+  return key.map((name) => {
+    const same = columns.find((column) => column.name === name)
+    return (same ?? columns.find((column) => column.name.toLowerCase() === name.toLowerCase()))?.name ?? name
+  })
+}

@@ -1,0 +1,362 @@
+/** What every sink of tables must do, on a real database. */
+import assert from 'node:assert/strict'
+import { createReadStream } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { DuckDBInstance } from '@duckdb/node-api'
+import { AppError } from '../../src/errors.ts'
+import type { Target } from '../../src/model.ts'
+import type { ColumnType } from '../../src/table-schema.ts'
+import type { Delivered, Produced, TableSink } from '../../src/ports.ts'
+import { type Folder, temporaryFolder } from '../harness.ts'
+
+/** A database that a sink is opened on, and a way to look into it that is not the sink's. */
+export interface TableDatabase extends AsyncDisposable {
+  readonly sink: TableSink
+  /** Rows of a query in standard SQL with names in double quotes: each value as text, NULL as null. */
+  readonly rows: (sql: string) => Promise<(string | null)[][]>
+}
+
+export interface TableFixture {
+  readonly name: string
+  readonly skip: string | false
+  /** With nothing in it. */
+  readonly open: () => Promise<TableDatabase>
+}
+
+type Cell = string | null
+type Columns = readonly (readonly [name: string, type: ColumnType])[]
+
+const people: Columns = [
+  ['id', 'integer'],
+  ['name', 'string'],
+  ['amount', 'decimal(10,2)'],
+]
+
+/** A task's worth of rows on its way into a table. */
+interface Load {
+  readonly task: string
+  readonly attempt?: number
+  readonly target: Partial<Target>
+  readonly columns?: Columns
+  readonly rows: readonly (readonly Cell[])[]
+}
+
+export function tableContract({ name, skip, open }: TableFixture): void {
+  const check = (what: string, body: (database: TableDatabase, folder: Folder) => Promise<void>) => {
+    void test(`${name}: ${what}`, { skip }, async () => {
+      await using database = await open()
+      await using folder = await temporaryFolder()
+      await body(database, folder)
+    })
+  }
+
+  check('a table that is not there is made, and its rows are counted', async (database, folder) => {
+    const { balance, output } = await load(database, folder, { task: task(1), target: {}, rows: ada })
+    assert.deepEqual(balance, { produced: 2, inserted: 2, updated: 0, unchanged: 0, skipped: 0 })
+    assert.deepEqual(output, { name: 'rows', to: 'db', table: 'people', mode: 'append', rows: 2 })
+    assert.deepEqual(await all(database), [
+      ['1', 'Ada', '1.50'],
+      ['2', null, null],
+    ])
+    const columns = await database.sink.check(targetOf({}))
+    assert.deepEqual(
+      columns?.map((column) => [column.name, column.field?.type.replace(/[(].*/, '')]),
+      [
+        ['id', 'integer'],
+        ['name', 'string'],
+        ['amount', 'decimal'],
+      ],
+    )
+  })
+
+  check('rows that are appended carry their task', async (database, folder) => {
+    await load(database, folder, { task: task(1), target: {}, rows: ada })
+    await load(database, folder, { task: task(2), target: {}, rows: [['3', 'Grace', '0.10']] })
+    assert.deepEqual(await database.rows('SELECT id, "_rowmill_task" FROM people ORDER BY id'), [
+      ['1', task(1)],
+      ['2', task(1)],
+      ['3', task(2)],
+    ])
+  })
+
+  check('there is no table that nobody has made', async ({ sink }) => {
+    assert.equal(await sink.check(targetOf({ table: 'nowhere' })), undefined)
+  })
+
+  check('what is not committed is not there', async (database, folder) => {
+    for (const [n, mode] of (['append', 'replace', 'upsert'] as const).entries()) {
+      const target = targetOf({ mode, ...(mode === 'upsert' && { key: ['id'] }) })
+      const delivery = await database.sink.begin({ task: task(n), output: 'rows' }, 1, target)
+      await delivery.write(await produced(folder, database.sink, people, ada), writing())
+      await delivery[Symbol.asyncDispose]()
+      assert.equal(await database.sink.check(targetOf({})), undefined, mode)
+    }
+  })
+
+  check('an attempt after the commit finds it done', async (database, folder) => {
+    const first = await load(database, folder, { task: task(1), target: {}, rows: ada })
+    await using again = await database.sink.begin({ task: task(1), output: 'rows' }, 2, targetOf({}))
+    assert.deepEqual(again.delivered, { ...first, superseded: false })
+    await load(database, folder, { task: task(2), target: {}, rows: ada })
+    await using later = await database.sink.begin({ task: task(1), output: 'rows' }, 3, targetOf({}))
+    assert.equal(later.delivered?.superseded, true)
+    assert.equal((await all(database)).length, 4)
+  })
+
+  check('an attempt that was overtaken cannot commit', async (database, folder) => {
+    await load(database, folder, { task: task(9), target: {}, rows: [] })
+    const id = { task: task(1), output: 'rows' }
+    await using old = await database.sink.begin(id, 1, targetOf({}))
+    await old.write(await produced(folder, database.sink, people, ada, names(people)), writing())
+    await load(database, folder, { task: task(1), attempt: 2, target: {}, rows: ada })
+    await assert.rejects(old.commit(), AppError)
+    await assert.rejects(database.sink.begin(id, 1, targetOf({})), { code: 'conflict' })
+    assert.equal((await all(database)).length, 2)
+  })
+
+  check('replace puts the new rows in the place of the old ones', async (database, folder) => {
+    await load(database, folder, { task: task(1), target: { mode: 'replace' }, rows: ada })
+    const rows = [['7', 'Grace', '0.10']]
+    const { balance } = await load(database, folder, { task: task(2), target: { mode: 'replace' }, rows })
+    assert.equal(balance.inserted, 1)
+    assert.deepEqual(await all(database), rows)
+    await load(database, folder, { task: task(3), target: { mode: 'replace' }, rows: ada })
+    assert.deepEqual((await all(database))[0], ['1', 'Ada', '1.50'])
+  })
+
+  check('the old table can be read until the new one takes its place', async (database, folder) => {
+    if (database.sink.rows === 'parquet') return // One process at a time has its file.
+    await load(database, folder, { task: task(1), target: { mode: 'replace' }, rows: ada })
+    const id = { task: task(2), output: 'rows' }
+    await using delivery = await database.sink.begin(id, 1, targetOf({ mode: 'replace' }))
+    await delivery.write(await produced(folder, database.sink, people, [], names(people)), writing())
+    assert.equal((await all(database)).length, 2)
+    await delivery.commit()
+    assert.equal((await all(database)).length, 0)
+  })
+
+  check('upsert tells new rows from changed and unchanged ones', async (database, folder) => {
+    const target = { mode: 'upsert', key: ['id'] } as const
+    await load(database, folder, { task: task(1), target, rows: ada })
+    const rows = [
+      ['1', 'Ada', '1.50'],
+      ['2', 'Bob', null],
+      ['3', 'Cid', '3.00'],
+    ]
+    const { balance } = await load(database, folder, { task: task(2), target, rows })
+    assert.deepEqual(balance, { produced: 3, inserted: 1, updated: 1, unchanged: 1, skipped: 0 })
+    assert.deepEqual(await all(database), rows)
+    const alike = await load(database, folder, { task: task(3), target, rows })
+    assert.equal(alike.balance.unchanged, 3)
+  })
+
+  check('upsert by two columns, and of nothing but the key', async (database, folder) => {
+    const columns = people.slice(0, 2)
+    const target = { mode: 'upsert', key: ['name', 'id'] } as const
+    await load(database, folder, { task: task(1), target, columns, rows: [['1', 'a']] })
+    const rows = [
+      ['1', 'A'],
+      ['1', 'a'],
+      ['2', 'a'],
+    ]
+    const { balance } = await load(database, folder, { task: task(2), target, columns, rows })
+    assert.deepEqual([balance.inserted, balance.updated, balance.unchanged], [2, 0, 1])
+  })
+
+  check('upsert needs a key that the table knows', async (database, folder) => {
+    await load(database, folder, { task: task(1), target: {}, rows: ada })
+    const target = { mode: 'upsert', key: ['id'] } as const
+    await assert.rejects(load(database, folder, { task: task(2), target, rows: ada }), { code: 'unprocessable' })
+    assert.equal((await all(database)).length, 2)
+  })
+
+  check('columns that the table does not have are added', async (database, folder) => {
+    await load(database, folder, { task: task(1), target: {}, columns: people.slice(0, 2), rows: [['1', 'Ada']] })
+    for (const [n, mode] of (['append', 'replace'] as const).entries()) {
+      const columns: Columns = [...people.slice(0, 2), [`extra ${n}`, 'date']]
+      const rows = [['2', 'Bob', '2024-02-29']]
+      await load(database, folder, { task: task(2 + n), target: { mode, drift: 'add-columns' }, columns, rows })
+    }
+    const columns = await database.sink.check(targetOf({}))
+    assert.deepEqual(
+      columns?.map((column) => column.name),
+      ['id', 'name', 'extra 0', 'extra 1'],
+    )
+    assert.deepEqual(await database.rows('SELECT id, "extra 0", "extra 1" FROM people'), [['2', null, '2024-02-29']])
+  })
+
+  check('values arrive as they were', async (database, folder) => {
+    const texts = [
+      '',
+      ' ',
+      'a\tb',
+      'a\nb',
+      'a\r\nb',
+      'C:\\new\\table',
+      '\\N',
+      '\\',
+      "O'Brien",
+      '"quoted"',
+      '007',
+      '1e5',
+    ]
+    const more = ['😀 日本 é', 'null', 'NULL', '12345678901234567890', '\\.', '{1,2}', '%s', '\u0001\u001f', ' x ']
+    const columns: Columns = [
+      ['n', 'integer'],
+      ['text', 'string'],
+      ['big', 'decimal(38,18)'],
+      ['day', 'date'],
+      ['truth', 'boolean'],
+      ['fraction', 'number'],
+    ]
+    const rows = [...texts, ...more].map((text, n) => [
+      String(n - 10),
+      text,
+      n % 2 === 0 ? '12345678901234567890.123456789012345678' : '-0.000000000000000001',
+      n % 3 === 0 ? '0002-01-01' : '9998-12-31',
+      String(n % 2),
+      '0.1',
+    ])
+    await load(database, folder, { task: task(1), target: {}, columns, rows })
+    const found = await database.rows('SELECT n, text, big, day FROM people ORDER BY n')
+    const wanted = rows.map((row) => row.slice(0, 4)).toSorted((a, b) => Number(a[0]) - Number(b[0]))
+    assert.deepEqual(found, wanted)
+    const [[sum] = []] = await database.rows('SELECT count(*) FROM people WHERE fraction = 0.1e0')
+    assert.equal(sum, String(rows.length))
+  })
+
+  check('the greatest and the least integers arrive', async (database, folder) => {
+    const rows = [['9223372036854775807'], ['-9223372036854775808'], ['9007199254740993']]
+    await load(database, folder, { task: task(1), target: {}, columns: [['id', 'integer']], rows })
+    const found = await database.rows('SELECT id FROM people ORDER BY id')
+    assert.deepEqual(found, [['-9223372036854775808'], ['9007199254740993'], ['9223372036854775807']])
+  })
+
+  check('names are taken as they stand', async (database, folder) => {
+    const labels = ['select', 'a"b', 'a`b', "a'b", 'a b', 'ä', '__proto__', 'constructor', '1', 'a.b', '$x', 'x;--']
+    const columns = labels.map((column) => [column, 'string'] as const)
+    const table = '"drop table people; --"'
+    await load(database, folder, { task: task(1), target: { table }, columns, rows: [labels] })
+    const found = await database.sink.check(targetOf({ table }))
+    assert.deepEqual(
+      found?.map((column) => column.name),
+      labels,
+    )
+    assert.deepEqual(
+      (await database.rows('SELECT * FROM "drop table people; --"')).map((row) => row.slice(0, -1)),
+      [labels],
+    )
+  })
+
+  check('when it is aborted, nothing of it stays, and the next attempt is not held up', async (database, folder) => {
+    const stop = new AbortController()
+    const id = { task: task(1), output: 'rows' }
+    {
+      await using delivery = await database.sink.begin(id, 1, targetOf({}))
+      stop.abort(new Error('enough'))
+      const rows = await produced(folder, database.sink, people, ada)
+      await assert.rejects(delivery.write(rows, { ...writing(), signal: stop.signal }))
+    }
+    assert.equal(await database.sink.check(targetOf({})), undefined)
+    await load(database, folder, { task: task(1), attempt: 2, target: {}, rows: ada })
+    assert.equal((await all(database)).length, 2)
+  })
+}
+
+const ada = [
+  ['1', 'Ada', '1.50'],
+  ['2', null, null],
+]
+
+/** As long as the ids of tasks are. */
+function task(n: number): string {
+  return `01J000000000000000000000${String(n).padStart(2, '0')}`
+}
+
+function targetOf(given: Partial<Target>): Target {
+  return { table: 'people', mode: 'append', key: [], drift: 'fail', ...given }
+}
+
+function names(columns: Columns): string[] {
+  return columns.map(([name]) => name)
+}
+
+function writing() {
+  return { signal: new AbortController().signal, from: 0, onProgress: () => {} }
+}
+
+function all({ rows }: TableDatabase): Promise<Cell[][]> {
+  return rows('SELECT id, name, amount FROM people ORDER BY id')
+}
+
+async function load({ sink }: TableDatabase, folder: Folder, one: Load): Promise<Delivered> {
+  const { attempt = 1, columns = people, rows } = one
+  const target = targetOf(one.target)
+  const known = await sink.check(target, { task: one.task, attempt })
+  await using delivery = await sink.begin({ task: one.task, output: 'rows' }, attempt, target)
+  assert.equal(delivery.delivered, undefined)
+  await delivery.write(
+    await produced(
+      folder,
+      sink,
+      columns,
+      rows,
+      known?.map((column) => column.name),
+    ),
+    writing(),
+  )
+  return await delivery.commit()
+}
+
+/** The rows as an engine would have written them for this sink. */
+async function produced(
+  folder: Folder,
+  { rows: format }: TableSink,
+  columns: Columns,
+  rows: readonly (readonly Cell[])[],
+  known: readonly string[] = [],
+): Promise<Produced> {
+  const file = `rows.${format}`
+  const path = folder.at(file)
+  await (format === 'parquet' ? writeParquet(path, columns, rows) : writeFile(path, rows.map(tabbed).join('')))
+  return {
+    name: 'rows',
+    format,
+    file,
+    path,
+    open: () => createReadStream(path),
+    rows: rows.length,
+    columns: columns.map(([name, type]) => ({ name, type, isThere: known.includes(name) })),
+  }
+}
+
+const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' }
+
+function tabbed(cells: readonly Cell[]): string {
+  const texts = cells.map((cell) =>
+    cell === null ? '\\N' : cell.replace(/[\\\t\n\r]/g, (char) => escapes[char] ?? ''),
+  )
+  return `${texts.join('\t')}\n`
+}
+
+const duckdbTypes: Readonly<Record<string, string>> = {
+  string: 'VARCHAR',
+  integer: 'BIGINT',
+  number: 'DOUBLE',
+  boolean: 'BOOLEAN',
+  date: 'DATE',
+  datetime: 'TIMESTAMP',
+}
+
+async function writeParquet(path: string, columns: Columns, rows: readonly (readonly Cell[])[]): Promise<void> {
+  const instance = await DuckDBInstance.create(':memory:')
+  const connection = await instance.connect()
+  const quoted = columns.map(([name, type]) => `"${name.replaceAll('"', '""')}" ${duckdbTypes[type] ?? type}`)
+  await connection.run(`CREATE TABLE t (${quoted.join(', ')})`)
+  for (const row of rows)
+    await connection.run(`INSERT INTO t VALUES (${row.map((_, i) => `$${i + 1}`).join(', ')})`, [...row])
+  await connection.run(`COPY t TO '${path}' (FORMAT parquet)`)
+  connection.closeSync()
+  instance.closeSync()
+}

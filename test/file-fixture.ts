@@ -1,0 +1,137 @@
+/** Rows for the sinks whose database is a file, as an engine would have produced them. */
+import { createReadStream } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { DatabaseSync } from 'node:sqlite'
+import { DuckDBInstance } from '@duckdb/node-api'
+import { tabbedLine } from '../src/csv/tabbed.ts'
+import type { Target } from '../src/model.ts'
+import type { Delivered, DeliveryId, Produced, TableSink, WriteOptions } from '../src/ports.ts'
+import { duckdbSink } from '../src/sinks/duckdb.ts'
+import type { FileOptions } from '../src/sinks/file.ts'
+import { sqliteSink } from '../src/sinks/sqlite.ts'
+import type { ColumnType } from '../src/table-schema.ts'
+import { type Folder, temporaryFolder } from './harness.ts'
+
+export type Cell = string | null
+export type Kind = 'DuckDB' | 'SQLite'
+
+/** A file for a database, and what sees it from outside. */
+export interface DatabaseFile extends AsyncDisposable {
+  readonly folder: Folder
+  readonly path: string
+  /** As every service has one. */
+  readonly sink: (options?: FileOptions) => TableSink
+  readonly sinkAt: (path: string, options?: FileOptions) => TableSink
+  /** Runs SQL in this process, which has the file open meanwhile; each value of its rows as text. */
+  readonly query: (sql: string) => Promise<Cell[][]>
+}
+
+export async function databaseFile(kind: Kind): Promise<DatabaseFile> {
+  const folder = await temporaryFolder()
+  const path = folder.at('test.db')
+  const sinkAt: DatabaseFile['sinkAt'] = (...args) => (kind === 'DuckDB' ? duckdbSink : sqliteSink)('db', ...args)
+  return {
+    folder,
+    path,
+    sink: (options) => sinkAt(path, options),
+    sinkAt,
+    query: (sql) => (kind === 'DuckDB' ? queryDuckdb : querySqlite)(path, sql),
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  }
+}
+
+async function queryDuckdb(path: string, sql: string): Promise<Cell[][]> {
+  const instance = await DuckDBInstance.create(path)
+  try {
+    const connection = await instance.connect()
+    const rows = (await connection.runAndReadAll(sql)).getRows()
+    connection.closeSync()
+    return rows.map((row) => row.map((value) => (value === null ? null : String(value))))
+  } finally {
+    instance.closeSync()
+  }
+}
+
+async function querySqlite(path: string, sql: string): Promise<Cell[][]> {
+  using db = new DatabaseSync(path)
+  // What gives no rows may be several statements.
+  if (!/^(SELECT|PRAGMA)/.test(sql)) db.exec(sql)
+  else {
+    const statement = db.prepare(sql)
+    statement.setReadBigInts(true)
+    const columns = statement.columns()
+    return statement.all().map((row) => columns.map(({ name, type }) => textOf(row[name], type)))
+  }
+  return []
+}
+
+/** A decimal is a number without zeros at its end; its column says how many there are. */
+function textOf(value: unknown, type: string | null): Cell {
+  if (value === null) return null
+  const [, scale] = /^DECIMAL\(\d+,(\d+)\)$/.exec(type ?? '') ?? []
+  return scale === undefined ? `${value as string | number | bigint}` : Number(value).toFixed(Number(scale))
+}
+
+export interface Rows {
+  readonly columns: Readonly<Record<string, ColumnType>>
+  readonly rows: readonly (readonly Cell[])[]
+  /** Columns that the table has; all of them unless told. */
+  readonly there?: readonly string[]
+}
+
+export function targetOf(given: Partial<Target> = {}): Target {
+  return { table: 'people', mode: 'append', key: [], drift: 'fail', ...given }
+}
+
+export const writing: WriteOptions = { signal: new AbortController().signal, from: 0, onProgress: () => {} }
+
+export interface Load extends Rows {
+  readonly task: string
+  readonly attempt?: number
+  readonly target?: Partial<Target>
+}
+
+/** One output from beginning to end. */
+export async function load(file: DatabaseFile, { task, attempt = 1, target = {}, ...rows }: Load): Promise<Delivered> {
+  const sink = file.sink()
+  const whole = targetOf(target)
+  const id: DeliveryId = { task, output: 'rows' }
+  const known = await sink.check(whole, { task, attempt })
+  await using delivery = await sink.begin(id, attempt, whole)
+  await delivery.write(await produce(file, { there: known?.map(({ name }) => name) ?? [], ...rows }), writing)
+  return await delivery.commit()
+}
+
+export async function produce(file: DatabaseFile, { columns, rows, there = [] }: Rows): Promise<Produced> {
+  const format = file.sink().rows
+  const path = file.folder.at(`rows.${format}`)
+  const names = Object.keys(columns)
+  if (format === 'tabbed') await writeFile(path, rows.map(tabbedLine).join(''))
+  else await writeParquet(path, Object.values(columns), rows)
+  return {
+    name: 'rows',
+    format,
+    file: `rows.${format}`,
+    path,
+    rows: rows.length,
+    columns: names.map((name) => ({ name, type: columns[name] ?? 'string', isThere: there.includes(name) })),
+    open: () => createReadStream(path),
+  }
+}
+
+const parquetTypes: Readonly<Record<string, string>> = {
+  string: 'VARCHAR',
+  integer: 'BIGINT',
+  number: 'DOUBLE',
+  datetime: 'TIMESTAMP',
+}
+
+async function writeParquet(path: string, types: readonly ColumnType[], rows: Rows['rows']): Promise<void> {
+  const instance = await DuckDBInstance.create(':memory:')
+  const connection = await instance.connect()
+  await connection.run(`CREATE TABLE t (${types.map((type, i) => `c${i} ${parquetTypes[type] ?? type}`).join(', ')})`)
+  for (const row of rows) await connection.run(`INSERT INTO t VALUES (${row.map(() => '?').join(', ')})`, [...row])
+  await connection.run(`COPY t TO '${path}' (FORMAT parquet)`)
+  connection.closeSync()
+  instance.closeSync()
+}
