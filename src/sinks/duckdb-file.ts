@@ -1,6 +1,6 @@
 /** A DuckDB file, open in this process. Rows come as Parquet, which it reads itself. */
 import { existsSync } from 'node:fs'
-import { link, rm } from 'node:fs/promises'
+import { link, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { errnoOf } from '../errors.ts'
@@ -22,11 +22,12 @@ import {
 } from './file-database.ts'
 import { ownName } from './file-notes.ts'
 import { keyedTwice } from './file-refusals.ts'
-import { type Counts, tableIdentifier, type TableName, taskColumn } from './tables.ts'
+import { type Counts, ledgerTable, tableIdentifier, type TableName, taskColumn } from './tables.ts'
 
 export const openDuckdb: OpenFile = async (place, access, signal) => {
   try {
     if (access === 'write') await makeWhole(place)
+    const reserve = access === 'write' ? await holdReserve(place) : undefined
     const instance = await DuckDBInstance.create(place.path, {
       ...offline,
       ...(access === 'look' && { access_mode: 'READ_ONLY' }),
@@ -35,7 +36,7 @@ export const openDuckdb: OpenFile = async (place, access, signal) => {
     })
     const connection = await instance.connect()
     const [[catalog] = []] = (await connection.runAndReadAll('SELECT current_database()')).getRows()
-    const database = new DuckdbFile(place.sink, instance, connection, String(catalog), signal)
+    const database = new DuckdbFile(place.sink, instance, connection, String(catalog), reserve, signal)
     // In this order: printing must be off before progress is on, or it writes to stdout.
     for (const setting of [`TimeZone = 'UTC'`, 'enable_progress_bar_print = false', 'enable_progress_bar = true']) {
       await database.run(`SET ${setting}`)
@@ -65,6 +66,15 @@ async function makeWhole({ path }: FilePlace): Promise<void> {
   }
 }
 
+/** What a full disk must still have room for: taking a load back. */
+const reserveBytes = 1 << 16
+
+async function holdReserve({ path }: FilePlace): Promise<string> {
+  const reserve = `${await ownName(path)}-reserve`
+  await writeFile(reserve, Buffer.alloc(reserveBytes))
+  return reserve
+}
+
 const progressMs = 250
 
 class DuckdbFile implements FileDatabase {
@@ -76,6 +86,7 @@ class DuckdbFile implements FileDatabase {
   readonly #instance: DuckDBInstance
   readonly #connection: DuckDBConnection
   readonly #catalog: string
+  readonly #reserve: string | undefined
   readonly #signal: AbortSignal
   readonly #interrupt = () => this.#connection.interrupt()
   readonly #ask: Ask = (sql, values) => this.rows(sql, values)
@@ -86,12 +97,14 @@ class DuckdbFile implements FileDatabase {
     instance: DuckDBInstance,
     connection: DuckDBConnection,
     catalog: string,
+    reserve: string | undefined,
     signal: AbortSignal,
   ) {
     this.#sink = sink
     this.#instance = instance
     this.#connection = connection
     this.#catalog = catalog
+    this.#reserve = reserve
     this.#signal = signal
     signal.addEventListener('abort', this.#interrupt)
   }
@@ -119,6 +132,18 @@ class DuckdbFile implements FileDatabase {
     await this.run('COMMIT')
     // If it cannot be done now, it is when the file is closed, or opened the next time.
     await this.run('CHECKPOINT').catch(() => undefined)
+  }
+
+  async rollback(): Promise<void> {
+    try {
+      await this.run('ROLLBACK')
+      await this.#release()
+      // What was written for nothing is cut off at a checkpoint, which is only made after a change.
+      await this.run(`COMMENT ON TABLE ${ledgerTable} IS 'What Rowmill has loaded, and what it is about to'`)
+      await this.run('CHECKPOINT')
+    } catch {
+      // Nothing of it is in the file all the same, whose end will be written over.
+    }
   }
 
   identifier({ schema = 'main', table }: TableName): string {
@@ -234,11 +259,16 @@ class DuckdbFile implements FileDatabase {
     }
   }
 
+  async #release(): Promise<void> {
+    if (this.#reserve !== undefined) await rm(this.#reserve, { force: true })
+  }
+
   /** Rolls back what is not committed. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#signal.removeEventListener('abort', this.#interrupt)
     this.#connection.closeSync()
     this.#instance.closeSync()
+    await this.#release()
   }
 }
 

@@ -61,6 +61,8 @@ export interface FileDatabase extends AsyncDisposable {
   run(sql: string, values?: readonly Value[]): Promise<number>
   /** Durable when it resolves, but for the name of a new file. */
   commit(): Promise<void>
+  /** Takes back what is not committed, and the space that it took. */
+  rollback(): Promise<void>
   rows<T>(sql: string, values?: readonly Value[]): Promise<T[]>
   /** How the name stands in SQL. */
   identifier(name: TableName): string

@@ -129,8 +129,7 @@ export class Loader implements Loads, AsyncDisposable {
     if (!this.#isInTransaction) return
     this.#isInTransaction = false
     this.#written.clear()
-    // It may have been rolled back by the error itself.
-    await this.#database?.run('ROLLBACK').catch(() => undefined)
+    await this.#database?.rollback()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

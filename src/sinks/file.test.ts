@@ -1,6 +1,6 @@
 /** What holds for every database in a file, whoever stops, kills or crowds the processes that load into it. */
 import assert from 'node:assert/strict'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { DuckDBInstance } from '@duckdb/node-api'
@@ -162,6 +162,7 @@ for (const kind of ['SQLite', 'DuckDB'] as const) {
       (await filesIn(file.folder.path)).filter((name) => name.startsWith('test.db')),
       ['test.db'],
     )
+    assert.ok((await stat(file.path)).size < 2e6)
     assert.deepEqual(await names(file), ['Ada'])
   })
 

@@ -93,8 +93,8 @@ class FileDelivery implements Delivery {
   readonly #session: Session
   readonly #id: DeliveryId
   readonly #target: Target
-  /** What the rows have come to, once they are written. */
   readonly #fail: Fail
+  /** What the rows have come to, once they are written. */
   #counts: Counts | undefined
   #isOver: boolean
 
@@ -106,11 +106,11 @@ class FileDelivery implements Delivery {
     committed: Committed | undefined,
     fail: Fail,
   ) {
-    this.#fail = fail
     this.#sink = sink
     this.#session = session
     this.#id = id
     this.#target = target
+    this.#fail = fail
     this.delivered = committed && { ...delivered(sink, id, target, committed), superseded: committed.superseded }
     this.#isOver = committed !== undefined
   }

@@ -58,6 +58,12 @@ class SqliteFile implements FileDatabase {
     await this.run('COMMIT')
   }
 
+  async rollback(): Promise<void> {
+    // A full disk has ended the transaction by itself; what it has left in the file is taken back by the next look.
+    if (this.#db.isTransaction) await this.run('ROLLBACK')
+    await this.run('SELECT count(*) FROM sqlite_schema')
+  }
+
   async rows<T>(sql: string, values?: readonly Value[]): Promise<T[]> {
     return this.#ask<T>(sql, values)
   }

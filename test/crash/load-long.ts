@@ -1,0 +1,37 @@
+/** `node test/crash/load-long.ts`: a load killed at every point there is, in every mode, on every database. */
+import { suite, test } from 'node:test'
+import { type Failpoint, failpoints } from '../../src/failpoints.ts'
+import { temporaryFolder } from '../harness.ts'
+import { databases } from './databases.ts'
+import { freezeAt, killAt } from './loads.ts'
+
+const modes = [{ mode: 'append' }, { mode: 'replace' }, { mode: 'upsert', key: 'id' }] as const
+
+/** Where a stopped writer may hold what its successor needs. */
+const frozen: readonly Failpoint[] = ['after-register', 'after-first-bytes', 'after-ledger', 'after-commit']
+
+/** DuckDB reads the file of rows by itself: there are no bytes that pass. */
+function happensOn(name: string, point: Failpoint): boolean {
+  return name !== 'DuckDB' || !/first-bytes|before-last-bytes/.test(point)
+}
+
+for (const kind of databases) {
+  for (const { mode, ...more } of modes) {
+    suite(`a service that loads into ${kind.name} by ${mode} is killed`, { skip: kind.skip }, () => {
+      for (const point of failpoints.filter((one) => happensOn(kind.name, one))) {
+        test(`${point.replaceAll('-', ' ')}: each row is there once`, async () => {
+          await using folder = await temporaryFolder()
+          await killAt(point, kind, folder, { mode, ...more })
+        })
+      }
+    })
+  }
+  suite(`a service that loads into ${kind.name} is frozen`, { skip: kind.skip }, () => {
+    for (const point of frozen.filter((one) => happensOn(kind.name, one))) {
+      test(`${point.replaceAll('-', ' ')}: it is too late, and in nobody’s way`, async () => {
+        await using folder = await temporaryFolder()
+        await freezeAt(point, kind, folder)
+      })
+    }
+  })
+}
