@@ -1,7 +1,9 @@
 /** Rows for the sinks whose database is a file, as an engine would have produced them. */
 import { createReadStream } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { Readable } from 'node:stream'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { tabbedLine } from '../src/csv/tabbed.ts'
 import type { Target } from '../src/model.ts'
@@ -134,4 +136,27 @@ async function writeParquet(path: string, types: readonly ColumnType[], rows: Ro
   await connection.run(`COPY t TO '${path}' (FORMAT parquet)`)
   connection.closeSync()
   instance.closeSync()
+}
+
+/** Rows that are more than a database keeps in memory, for a table of `id` and `name`; for SQLite they never end. */
+export async function manyRows(file: DatabaseFile, folder: string = file.folder.path): Promise<Produced> {
+  const columns = { id: 'integer', name: 'string' } as const
+  const produced = await produce(file, { columns, rows: [], there: ['id', 'name'] })
+  if (produced.format === 'tabbed') {
+    const chunk = Buffer.from(tabbedLine(['1', 'x'.repeat(1000)]).repeat(1000))
+    return { ...produced, rows: Infinity, open: () => Readable.from(endless(chunk), { objectMode: false }) }
+  }
+  const rows = 6_000_000
+  const path = join(folder, 'many.parquet')
+  const instance = await DuckDBInstance.create(':memory:')
+  const connection = await instance.connect()
+  await connection.run(`COPY (SELECT i AS c0, md5(i::VARCHAR) AS c1 FROM range(${rows}) t(i)) TO '${path}'
+    (FORMAT parquet, COMPRESSION uncompressed)`)
+  connection.closeSync()
+  instance.closeSync()
+  return { ...produced, rows, path }
+}
+
+function* endless(chunk: Buffer): Generator<Buffer> {
+  for (;;) yield chunk
 }

@@ -1,13 +1,11 @@
 /** A DuckDB file, open in this process. Rows come as Parquet, which it reads itself. */
-import { existsSync } from 'node:fs'
-import { link, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
-import { errnoOf } from '../errors.ts'
 import { duckdbNames, identifier } from '../identifiers.ts'
 import type { Produced, TargetColumn } from '../ports.ts'
 import { type Ask, catalogColumns, columnsOf, definitionOf, findTable, needUniqueKey } from './duckdb-catalog.ts'
 import { translated } from './duckdb-errors.ts'
+import { cutEnd, cutEndAnew, holdReserve, makeWhole, offline } from './duckdb-space.ts'
 import { columnSql } from './duckdb-types.ts'
 import {
   type Definition,
@@ -20,59 +18,27 @@ import {
   quoteText,
   type Value,
 } from './file-database.ts'
-import { ownName } from './file-notes.ts'
 import { keyedTwice } from './file-refusals.ts'
-import { type Counts, ledgerTable, tableIdentifier, type TableName, taskColumn } from './tables.ts'
+import { type Counts, tableIdentifier, type TableName, taskColumn } from './tables.ts'
 
 export const openDuckdb: OpenFile = async (place, access, signal) => {
+  const { path, sink, memory, threads } = place
   try {
-    if (access === 'write') await makeWhole(place)
-    const reserve = access === 'write' ? await holdReserve(place) : undefined
-    const instance = await DuckDBInstance.create(place.path, {
+    if (access === 'write') await makeWhole(path)
+    const instance = await DuckDBInstance.create(path, {
       ...offline,
       ...(access === 'look' && { access_mode: 'READ_ONLY' }),
-      ...(place.memory !== undefined && { memory_limit: `${Math.floor(place.memory / 1000)}KB` }),
-      ...(place.threads !== undefined && place.threads > 0 && { threads: String(place.threads) }),
+      ...(memory !== undefined && { memory_limit: `${Math.floor(memory / 1000)}KB` }),
+      ...(threads !== undefined && threads > 0 && { threads: String(threads) }),
     })
     const connection = await instance.connect()
     const [[catalog] = []] = (await connection.runAndReadAll('SELECT current_database()')).getRows()
-    const database = new DuckdbFile(place.sink, instance, connection, String(catalog), reserve, signal)
-    // In this order: printing must be off before progress is on, or it writes to stdout.
-    for (const setting of [`TimeZone = 'UTC'`, 'enable_progress_bar_print = false', 'enable_progress_bar = true']) {
-      await database.run(`SET ${setting}`)
-    }
+    const database = new DuckdbFile(place, instance, connection, String(catalog), signal)
+    if (access === 'write') await database.prepare()
     return database
   } catch (error) {
-    throw translated(place.sink, error)
+    throw translated(sink, error)
   }
-}
-
-/** A file of another kind must not make it fetch what could read it. */
-const offline = { autoinstall_known_extensions: 'false', autoload_known_extensions: 'false' }
-
-/** Makes the file under another name first: one that was left half made could never be opened again. */
-async function makeWhole({ path }: FilePlace): Promise<void> {
-  if (existsSync(path)) return
-  const made = `${await ownName(path)}-new`
-  const instance = await DuckDBInstance.create(made, offline)
-  instance.closeSync()
-  try {
-    await link(made, path)
-  } catch (error) {
-    // Somebody else was faster.
-    if (errnoOf(error) !== 'EEXIST') throw error
-  } finally {
-    await rm(made)
-  }
-}
-
-/** What a full disk must still have room for: taking a load back. */
-const reserveBytes = 1 << 16
-
-async function holdReserve({ path }: FilePlace): Promise<string> {
-  const reserve = `${await ownName(path)}-reserve`
-  await writeFile(reserve, Buffer.alloc(reserveBytes))
-  return reserve
 }
 
 const progressMs = 250
@@ -82,31 +48,38 @@ class DuckdbFile implements FileDatabase {
   readonly begin = 'BEGIN'
   readonly now = 'now()'
   readonly columnSql = columnSql
-  readonly #sink: string
+  readonly #place: FilePlace
   readonly #instance: DuckDBInstance
   readonly #connection: DuckDBConnection
   readonly #catalog: string
-  readonly #reserve: string | undefined
   readonly #signal: AbortSignal
   readonly #interrupt = () => this.#connection.interrupt()
   readonly #ask: Ask = (sql, values) => this.rows(sql, values)
   #spill: string | undefined
+  #reserve: AsyncDisposable | undefined
+  #isRolledBack = false
 
   constructor(
-    sink: string,
+    place: FilePlace,
     instance: DuckDBInstance,
     connection: DuckDBConnection,
     catalog: string,
-    reserve: string | undefined,
     signal: AbortSignal,
   ) {
-    this.#sink = sink
+    this.#place = place
     this.#instance = instance
     this.#connection = connection
     this.#catalog = catalog
-    this.#reserve = reserve
     this.#signal = signal
     signal.addEventListener('abort', this.#interrupt)
+  }
+
+  async prepare(): Promise<void> {
+    this.#reserve = await holdReserve(this.#place.path)
+    // In this order: printing must be off before progress is on, or it writes to stdout.
+    for (const setting of [`TimeZone = 'UTC'`, 'enable_progress_bar_print = false', 'enable_progress_bar = true']) {
+      await this.run(`SET ${setting}`)
+    }
   }
 
   async run(sql: string, values?: readonly Value[]): Promise<number> {
@@ -123,7 +96,7 @@ class DuckdbFile implements FileDatabase {
       return await this.#connection.runAndReadAll(sql, [...values])
     } catch (error) {
       this.#signal.throwIfAborted()
-      throw translated(this.#sink, error)
+      throw translated(this.#place.sink, error)
     }
   }
 
@@ -135,15 +108,11 @@ class DuckdbFile implements FileDatabase {
   }
 
   async rollback(): Promise<void> {
-    try {
-      await this.run('ROLLBACK')
-      await this.#release()
-      // What was written for nothing is cut off at a checkpoint, which is only made after a change.
-      await this.run(`COMMENT ON TABLE ${ledgerTable} IS 'What Rowmill has loaded, and what it is about to'`)
-      await this.run('CHECKPOINT')
-    } catch {
-      // Nothing of it is in the file all the same, whose end will be written over.
-    }
+    this.#isRolledBack = true
+    // It may have been rolled back by the error itself.
+    await this.run('ROLLBACK').catch(() => undefined)
+    await this.#reserve?.[Symbol.asyncDispose]()
+    await cutEnd(this.#connection)
   }
 
   identifier({ schema = 'main', table }: TableName): string {
@@ -259,16 +228,13 @@ class DuckdbFile implements FileDatabase {
     }
   }
 
-  async #release(): Promise<void> {
-    if (this.#reserve !== undefined) await rm(this.#reserve, { force: true })
-  }
-
-  /** Rolls back what is not committed. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#signal.removeEventListener('abort', this.#interrupt)
     this.#connection.closeSync()
     this.#instance.closeSync()
-    await this.#release()
+    await this.#reserve?.[Symbol.asyncDispose]()
+    // Somebody else may have the file by now; or there is still no room.
+    if (this.#isRolledBack) await cutEndAnew(this.#place.path).catch(() => undefined)
   }
 }
 

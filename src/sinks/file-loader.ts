@@ -129,7 +129,8 @@ export class Loader implements Loads, AsyncDisposable {
     if (!this.#isInTransaction) return
     this.#isInTransaction = false
     this.#written.clear()
-    await this.#database?.rollback()
+    // What cannot be done now is when the file is closed, or opened the next time.
+    await this.#database?.rollback().catch(() => undefined)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -104,9 +104,9 @@ export class Writer implements AsyncDisposable {
     args: Parameters<Loads[K]>,
     { onProgress = () => {}, rows }: CallOptions = {},
   ): Promise<Awaited<ReturnType<Loads[K]>>> {
-    if (!this.isAlive) throw this.#death()
     const n = ++this.#orders
     try {
+      if (!this.isAlive) throw this.#death()
       return await new Promise<Awaited<ReturnType<Loads[K]>>>((resolve, reject) => {
         this.#waiting.set(n, { resolve, reject, onProgress })
         this.#send({ n, name, args })

@@ -1,21 +1,31 @@
 /** What holds for every database in a file, whoever stops, kills or crowds the processes that load into it. */
 import assert from 'node:assert/strict'
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
-import { DuckDBInstance } from '@duckdb/node-api'
-import { tabbedLine } from '../csv/tabbed.ts'
 import type { Produced } from '../ports.ts'
 import {
   type DatabaseFile,
   databaseFile,
   type Kind,
   load,
+  manyRows,
   produce,
   targetOf,
   writing,
 } from '../../test/file-fixture.ts'
-import { childrenOf, filesIn, isAlive, isStopped, kill, type Process, start, until } from '../../test/harness.ts'
+import {
+  childrenOf,
+  filesIn,
+  isAlive,
+  isStopped,
+  kill,
+  type Process,
+  start,
+  temporaryFolder,
+  until,
+} from '../../test/harness.ts'
 
 const columns = { id: 'integer', name: 'string' } as const
 const ada = { columns, rows: [['1', 'Ada']] }
@@ -57,25 +67,13 @@ function service({ folder, path }: DatabaseFile, kind: Kind, produced: Produced)
   return start(command, { cwd: folder.path, env: {} })
 }
 
-/** Rows that fill more than a database keeps in memory, at a pace that can be interrupted. */
-async function manyRows(file: DatabaseFile): Promise<Produced> {
-  const produced = await produce(file, { ...ada, there: ['id', 'name'] })
-  if (produced.format === 'tabbed') {
-    const line = tabbedLine(['1', 'x'.repeat(1000)])
-    const chunk = Buffer.from(line.repeat(1000))
-    return { ...produced, rows: Infinity, open: () => Readable.from(endless(chunk), { objectMode: false }) }
-  }
-  const instance = await DuckDBInstance.create(':memory:')
-  const connection = await instance.connect()
-  await connection.run(`COPY (SELECT i AS c0, md5(i::VARCHAR) AS c1 FROM range(6000000) t(i)) TO '${produced.path}'
-    (FORMAT parquet, COMPRESSION uncompressed)`)
-  connection.closeSync()
-  instance.closeSync()
-  return { ...produced, rows: 6_000_000 }
-}
-
-function* endless(chunk: Buffer): Generator<Buffer> {
-  for (;;) yield chunk
+/** Runs a script with a small disk at a folder: a mount that only it sees, and that goes when it goes. */
+function onSmallDisk(folder: string, source: string): SpawnSyncReturns<string> {
+  const script = 'mount -t tmpfs -o size=24000000 none "$0" && exec "$@"'
+  const rights = process.getuid?.() === 0 ? [] : ['--map-root-user']
+  const node = [process.execPath, '--disable-warning=ExperimentalWarning', '--input-type=module', '-e', source]
+  const env = { PATH: process.env['PATH'], TMPDIR: folder }
+  return spawnSync('unshare', [...rights, '--mount', 'sh', '-c', script, folder, ...node], { encoding: 'utf8', env })
 }
 
 for (const kind of ['SQLite', 'DuckDB'] as const) {
@@ -230,6 +228,27 @@ for (const kind of ['SQLite', 'DuckDB'] as const) {
     await using again = await file.sink().begin({ task: 'T1', output: 'rows' }, 2, targetOf())
     assert.equal(again.delivered?.balance.inserted, 1)
     assert.deepEqual(childrenOf(process.pid), [])
+  })
+
+  test(`${kind}: a disk that fills up is told, and gets back what it gave`, async (t) => {
+    await using disk = await temporaryFolder()
+    if (onSmallDisk(disk.path, '').status !== 0 && process.env['CI'] !== 'true') return t.skip('no disk can be mounted')
+    await using rows = await temporaryFolder()
+    const source = `
+      import { stat } from 'node:fs/promises'
+      import { databaseFile, load, manyRows, targetOf, writing } from ${JSON.stringify(import.meta.resolve('../../test/file-fixture.ts'))}
+      const file = await databaseFile('${kind}')
+      await load(file, ${JSON.stringify({ task: 'T0', ...ada })})
+      {
+        await using delivery = await file.sink().begin({ task: 'T1', output: 'rows' }, 1, targetOf())
+        const loading = delivery.write(await manyRows(file, ${JSON.stringify(rows.path)}), writing)
+        console.log(await loading.then(() => 'written', (error) => error.code))
+      }
+      console.log((await stat(file.path)).size < 4e6)
+      await load(file, ${JSON.stringify({ task: 'T2', ...bob })})
+      console.log((await file.query('SELECT * FROM people')).length)`
+    const { stdout, stderr } = onSmallDisk(disk.path, source)
+    assert.equal(stdout, 'full\ntrue\n2\n', stderr)
   })
 
   test(`${kind}: a path without a folder, of a folder, or where nothing may be written is refused`, async () => {

@@ -105,20 +105,29 @@ class PostgresDelivery implements Delivery {
 
   /** Everything but the commit. */
   async write(produced: Produced, options: WriteOptions): Promise<void> {
-    const { session, target } = this.#options
+    const { session } = this.#options
     const { signal } = options
     signal.throwIfAborted()
     signal.addEventListener('abort', session.cut)
-    await session.told(async () => {
-      await this.#begin()
-      const found = await findTable(session.client, this.#name)
-      checkUnmoved(found !== undefined, target, produced)
-      const { mode } = target
-      if (mode === 'upsert') this.#counts = await this.#upsert(found, produced, options)
-      else if (mode === 'replace') this.#counts = await this.#replace(found, produced, options)
-      else this.#counts = await this.#append(found, produced, options)
-    })
-    signal.removeEventListener('abort', session.cut)
+    try {
+      this.#counts = await session.told(() => this.#write(produced, options))
+    } catch (error) {
+      // That the session is gone is no news then.
+      signal.throwIfAborted()
+      throw error
+    } finally {
+      signal.removeEventListener('abort', session.cut)
+    }
+  }
+
+  async #write(produced: Produced, options: WriteOptions): Promise<Counts> {
+    const { session, target } = this.#options
+    await this.#begin()
+    const found = await findTable(session.client, this.#name)
+    checkUnmoved(found !== undefined, target, produced)
+    if (target.mode === 'upsert') return await this.#upsert(found, produced, options)
+    if (target.mode === 'replace') return await this.#replace(found, produced, options)
+    return await this.#append(found, produced, options)
   }
 
   async commit(): Promise<Delivered> {
@@ -266,8 +275,9 @@ class PostgresDelivery implements Delivery {
     await Promise.all(sessions.map((one) => this.#begin(one)))
     const cut = () => sessions.forEach((one) => one.cut())
     options.signal.addEventListener('abort', cut)
-    const rows = await this.#copyOver(sessions, table, produced, options)
-    options.signal.removeEventListener('abort', cut)
+    const rows = await this.#copyOver(sessions, table, produced, options).finally(() => {
+      options.signal.removeEventListener('abort', cut)
+    })
     await Promise.all(sessions.map(({ client }) => client.query('COMMIT')))
     await this.#begin()
     return rows
