@@ -57,7 +57,7 @@ function take({ n, bytes }: Extract<Order, { bytes: unknown }>): void {
   else stream?.write(bytes)
 }
 
-new Worker(new URL('../work/lifeline.ts', import.meta.url)).unref()
+new Worker(new URL('../lifeline.ts', import.meta.url)).unref()
 let work: Promise<void> = Promise.resolve()
 process.on('message', (order: Order) => {
   if ('bytes' in order) return take(order)

@@ -70,7 +70,7 @@ export class Writer implements AsyncDisposable {
     const args = ['--disable-warning=ExperimentalWarning', script, kind, path, JSON.stringify(settings)]
     this.#process = spawn(process.execPath, args, {
       env: { TZ: 'UTC', ...(cache !== undefined && { NODE_COMPILE_CACHE: cache }) },
-      // The fourth is the lifeline: see work/lifeline.ts.
+      // The fourth is the lifeline: see lifeline.ts.
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'ipc'],
       serialization: 'advanced',
       // Out of the terminal's reach: its parent decides what an interrupt means.

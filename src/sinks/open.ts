@@ -5,13 +5,13 @@ import type { Config } from '../config.ts'
 import type { Fail } from '../failpoints.ts'
 import type { TableSink } from '../ports.ts'
 
-type SinkConfig = Pick<Config, 'DATA' | 'SINKS'>
+type SinkConfig = Pick<Config, 'DATA' | 'SINKS' | 'TASK_MEMORY' | 'THREADS'>
 
-export function tableSinkNames(config: SinkConfig): ReadonlySet<string> {
+export function tableSinkNames(config: Pick<Config, 'DATA' | 'SINKS'>): ReadonlySet<string> {
   return new Set(urlsOf(config).keys())
 }
 
-function urlsOf({ DATA, SINKS }: SinkConfig): ReadonlyMap<string, string> {
+function urlsOf({ DATA, SINKS }: Pick<Config, 'DATA' | 'SINKS'>): ReadonlyMap<string, string> {
   return new Map([['warehouse', `duckdb:${join(DATA, 'warehouse.duckdb')}`], ...SINKS])
 }
 
@@ -26,12 +26,19 @@ export async function openTableSinks(
 ): Promise<Map<string, TableSink>> {
   const sinks = new Map<string, TableSink>()
   for (const [name, url] of urlsOf(config)) {
-    if (wanted?.has(name) !== false) sinks.set(name, await openTableSink(name, url, fail))
+    if (wanted?.has(name) !== false) sinks.set(name, await openTableSink(name, url, config, fail))
   }
   return sinks
 }
 
-async function openTableSink(name: string, url: string, fail: Fail): Promise<TableSink> {
+async function openTableSink(
+  name: string,
+  url: string,
+  { TASK_MEMORY, THREADS }: SinkConfig,
+  fail: Fail,
+): Promise<TableSink> {
+  // The task's own engine has done its work by then.
+  const options = { memory: TASK_MEMORY / 2, threads: THREADS, fail }
   const scheme = url.slice(0, url.indexOf(':'))
   switch (scheme) {
     case 'postgres':
@@ -41,9 +48,9 @@ async function openTableSink(name: string, url: string, fail: Fail): Promise<Tab
     case 'mariadb':
       return (await import('./mysql.ts')).mysqlSink(name, url.replace(/^mariadb:/, 'mysql:'), fail)
     case 'sqlite':
-      return (await import('./sqlite.ts')).sqliteSink(name, pathOf(url), { fail })
+      return (await import('./sqlite.ts')).sqliteSink(name, pathOf(url), options)
     case 'duckdb':
-      return (await import('./duckdb.ts')).duckdbSink(name, pathOf(url), { fail })
+      return (await import('./duckdb.ts')).duckdbSink(name, pathOf(url), options)
     default:
       throw new RangeError(`the settings let a sink pass that nobody knows: ${scheme}`)
   }

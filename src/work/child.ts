@@ -36,7 +36,7 @@ async function work({ folder }: Order): Promise<void> {
 }
 
 // Nothing else ends this process: `process.exit` would wait for the statement that DuckDB is running.
-new Worker(new URL('lifeline.ts', import.meta.url)).unref()
+new Worker(new URL('../lifeline.ts', import.meta.url)).unref()
 process.on('message', (order: Order) => void work(order))
 // Compiled modules are kept now: a child that is ended has no chance to.
 flushCompileCache()
