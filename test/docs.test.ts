@@ -234,7 +234,7 @@ test('what the README shows is what is printed', async () => {
   assert.deepEqual(fences(readme, 'yaml'), [await page('pipelines/song-plays.yaml')])
   const shown = fences(readme, 'console').flatMap((text) => text.split(/^\$ (?=.)/m).slice(1))
   const runs = shown.filter((text) => text.startsWith('./rowmill run '))
-  assert.equal(runs.length, 3)
+  assert.equal(runs.length, 5)
   for (const text of runs) {
     const [line = '', ...output] = text.split('\n')
     const { printed } = await rowmill(folder, line.split(' ').slice(1))

@@ -87,9 +87,10 @@ export function tableContract({ name, skip, open }: TableFixture): void {
   check('what is not committed is not there', async (database, folder) => {
     for (const [n, mode] of (['append', 'replace', 'upsert'] as const).entries()) {
       const target = targetOf({ mode, ...(mode === 'upsert' && { key: ['id'] }) })
-      const delivery = await database.sink.begin({ task: task(n), output: 'rows' }, 1, target)
-      await delivery.write(await produced(folder, database.sink, people, ada), writing())
-      await delivery[Symbol.asyncDispose]()
+      {
+        await using delivery = await database.sink.begin({ task: task(n), output: 'rows' }, 1, target)
+        await delivery.write(await produced(folder, database.sink, people, ada), writing())
+      }
       assert.equal(await database.sink.check(targetOf({})), undefined, mode)
     }
   })
