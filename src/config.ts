@@ -188,7 +188,13 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, cwd: string = p
 
 /** The value is never shown: there may be a password in it. */
 function sinkProblem(text: string): string | undefined {
-  if (/^(postgres(ql)?|mysql|mariadb):\/\//.test(text)) return URL.canParse(text) ? undefined : 'it is no URL'
+  if (/^(postgres(ql)?|mysql|mariadb):\/\//.test(text)) {
+    if (!URL.canParse(text)) return 'it is no URL; write what is special in user and password as %XX'
+    // The driver would print what it does not know, which may be part of a password.
+    const { search, protocol } = new URL(text)
+    if (search === '' || protocol.startsWith('postgres')) return undefined
+    return 'it takes nothing behind a “?”; in a password, write it as %3F'
+  }
   if (/^(sqlite|duckdb):./.test(text)) return undefined
   return 'expected postgres://…, mysql://…, sqlite:FILE or duckdb:FILE'
 }

@@ -92,9 +92,14 @@ function filesOf({ outputs }: Report): readonly ProducedFile[] {
 }
 
 function tellTables({ outputs, balances, before }: LocallyShipped, { stderr }: Context): void {
-  if (before) stderr.write('The same run has loaded the same rows before. Add --again to load them once more.\n')
   for (const output of outputs) {
-    if (!isFile(output)) stderr.write(`${tableLine(output, balances.outputs[output.name])}\n`)
+    if (isFile(output)) continue
+    const line = tableLine(output, balances.outputs[output.name])
+    stderr.write(
+      before
+        ? `Nothing new: the same run has done this before. Add --again to do it once more.\n${line}\n`
+        : `${line}\n`,
+    )
   }
 }
 

@@ -122,7 +122,8 @@ interface Drift {
 }
 
 function drifted(table: string, drift: readonly Drift[]): AppError {
-  const what = drift.map(({ message }) => message).join('; ')
+  const shown = drift.slice(0, 10).map(({ message }) => message)
+  const what = shown.join('; ') + (drift.length > shown.length ? `; … (${drift.length})` : '')
   return new AppError(
     'rejected',
     `The columns are not those of the table ${table}: ${what}. Nothing was loaded. Correct the file or the table, or see the param drift.`,
@@ -135,9 +136,13 @@ function holds(there: ColumnType, type: ColumnType): boolean {
   if (there === type || there === 'string') return true
   const isDecimal = type.startsWith('decimal')
   if (there === 'number') return type === 'integer' || isDecimal
-  // Too many digits are told by the database.
-  if (there.startsWith('decimal')) return type === 'integer' || isDecimal
+  // Too many digits before the point are told by the database; behind it, they would be rounded in silence.
+  if (there.startsWith('decimal')) return type === 'integer' || (isDecimal && scaleOf(type) <= scaleOf(there))
   return there === 'datetime' && type === 'date'
+}
+
+function scaleOf(decimal: string): number {
+  return Number(/,(\d+)/.exec(decimal)?.[1] ?? 0)
 }
 
 /** A column of an output that goes to its table, and what the output calls it. */
@@ -153,6 +158,10 @@ export function placeColumns(
   { target, columns }: JobTarget,
   produced: readonly { readonly name: string; readonly type: ColumnType }[],
 ): { columns: PlacedColumn[]; warnings: Warning[] } {
+  const own = produced.find(({ name }) => name.toLowerCase().startsWith('_rowmill_'))
+  if (own !== undefined) {
+    throw new AppError('unprocessable', `The column “${own.name}” has a name of Rowmill’s own. Give it another one.`)
+  }
   if (columns === undefined) {
     keyOf(target.key, produced)
     return { columns: produced.map((one) => ({ ...one, isThere: false, from: one.name })), warnings: [] }
@@ -171,7 +180,7 @@ export function placeColumns(
     } else if (policy === 'add-columns' && there === undefined) {
       placed.push({ name, type, isThere: false, from: name })
     } else {
-      const message = `column “${name}” ${there === undefined ? 'is not in the table' : 'is computed by the table'}`
+      const message = `column “${name}” ${there === undefined ? 'is not in the table' : 'takes no values as they are'}`
       if (policy === 'fail') drift.push({ column: name, is: 'extra', message })
       else warnings.push({ code: 'extra-label', message: `${message} ${table}, and is left out` })
     }

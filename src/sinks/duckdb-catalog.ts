@@ -57,7 +57,7 @@ export async function columnsOf(ask: Ask, found: Found): Promise<TargetColumn[]>
       const isComputed = isFilled && defaults.get(name) === null
       return {
         name,
-        field: fieldOf(type, required && !isFilled),
+        field: fieldOf(type, required),
         absent: isFilled ? 'filled' : required ? 'refused' : 'null',
         isComputed,
       }

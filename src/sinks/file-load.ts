@@ -8,6 +8,7 @@ import {
   checkTaken,
   checkUnmoved,
   type Counts,
+  keptName,
   keptTable,
   keyColumns,
   ledgerTable,
@@ -103,6 +104,6 @@ async function dropKept(database: FileDatabase, { table }: Target): Promise<void
     `SELECT kept FROM ${ledgerTable} WHERE target = ? AND kept IS NOT NULL`,
     [table],
   )
-  for (const { kept } of rows) await database.run(`DROP TABLE IF EXISTS ${kept}`)
+  for (const { kept } of rows) await database.run(`DROP TABLE IF EXISTS ${keptName(kept)}`)
   await database.run(`UPDATE ${ledgerTable} SET kept = NULL WHERE target = ?`, [table])
 }

@@ -10,7 +10,7 @@ import type { Target } from '../model.ts'
 import type { Delivered, Delivery, DeliveryId, Produced, RowFormat, TableSink, WriteOptions } from '../ports.ts'
 import type { Committed } from './file-loader.ts'
 import { type FileKind, Writer, type WriterSettings } from './file-writer.ts'
-import { type Counts, delivered } from './tables.ts'
+import { type Counts, delivered, parseTable } from './tables.ts'
 
 export interface FileOptions extends Partial<Omit<WriterSettings, 'sink'>> {
   readonly fail?: Fail
@@ -30,6 +30,7 @@ export function fileSink(
     kind: 'tables',
     rows,
     async check(target, loading) {
+      parseTable(target.table)
       const place = await placeOf(name, path)
       if (!place.isThere) return undefined
       await using writer = new Writer({ kind, path: place.path, settings })

@@ -9,7 +9,7 @@ import type { Target } from '../model.ts'
 import type { DeliveryId } from '../ports.ts'
 import { findTable } from './mysql-catalog.ts'
 import type { Session } from './mysql-session.ts'
-import { type Counts, keptTable, ledgerTable, overtaken, parseTable, tableIdentifier } from './tables.ts'
+import { type Counts, keptName, keptTable, ledgerTable, overtaken, parseTable, tableIdentifier } from './tables.ts'
 
 /** What an earlier attempt has committed, and whether the table was written to since. */
 export type Committed = Counts & { readonly superseded: boolean }
@@ -121,7 +121,7 @@ export class LedgerRow {
       [this.#target.table, task, output],
     )
     for (const { kept } of rows) {
-      await this.#session.run(`DROP TABLE IF EXISTS ${kept}`)
+      await this.#session.run(`DROP TABLE IF EXISTS ${keptName(kept)}`)
       await this.#session.run(`UPDATE ${ledgerTable} SET kept = NULL WHERE kept = ?`, [kept])
     }
   }

@@ -3,7 +3,7 @@ import type { Client } from 'pg'
 import { AppError } from '../errors.ts'
 import { postgresNames } from '../identifiers.ts'
 import type { TargetColumn } from '../ports.ts'
-import { fieldOf } from './postgres-types.ts'
+import { changesValues, fieldOf } from './postgres-types.ts'
 import { tableIdentifier, type TableName, taskColumn } from './tables.ts'
 
 export interface Found {
@@ -34,19 +34,20 @@ export async function columnsOf(client: Client, { oid }: Found): Promise<TargetC
     filled: boolean
     computed: boolean
   }>(
-    `SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS required,
+    `SELECT a.attname AS name, CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod)
+         ELSE format_type(a.atttypid, a.atttypmod) END AS type, a.attnotnull AS required,
        a.atthasdef AND a.attgenerated = '' OR a.attidentity <> '' AS filled,
        a.attgenerated <> '' OR a.attidentity = 'a' AS computed,
        (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = a.atttypid) AS labels
-     FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> $2
+     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> $2
      ORDER BY a.attnum`,
     [oid, taskColumn],
   )
   return rows.map(({ name, type, labels, required, filled, computed }) => ({
     name,
-    field: fieldOf(type, labels ?? undefined, required && !filled),
+    field: fieldOf(type, labels ?? undefined, required),
     absent: filled ? 'filled' : required ? 'refused' : 'null',
-    isComputed: computed,
+    isComputed: computed || changesValues(type),
   }))
 }
 
@@ -62,6 +63,8 @@ export async function refuseDependents(client: Client, { oid }: Found, table: st
      UNION SELECT 'the foreign key ' || conname FROM pg_constraint WHERE contype = 'f' AND (conrelid = $1 OR confrelid = $1)
      UNION SELECT 'the trigger ' || tgname FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal
      UNION SELECT 'the policy ' || polname FROM pg_policy WHERE polrelid = $1
+     UNION SELECT 'its row level security' FROM pg_class WHERE oid = $1 AND relrowsecurity
+     UNION SELECT 'that it is not logged' FROM pg_class WHERE oid = $1 AND relpersistence <> 'p'
      UNION SELECT 'the rule ' || rulename FROM pg_rewrite WHERE ev_class = $1
      UNION SELECT 'the partition or child ' || inhrelid::regclass FROM pg_inherits WHERE inhparent = $1
      UNION SELECT 'the parent ' || inhparent::regclass FROM pg_inherits WHERE inhrelid = $1

@@ -19,6 +19,8 @@ const states: Readonly<Record<string, readonly [code: ErrorCode, what: string]>>
   '42': ['unprocessable', 'it refuses the statement'],
   '3F': ['unprocessable', 'there is no such schema'],
   '0A': ['unprocessable', 'it cannot do this'],
+  '2B': ['unprocessable', 'something depends on it'],
+  '54': ['unprocessable', 'it is too much for it'],
   P0: ['unprocessable', 'a trigger or function of the table refuses'],
 }
 
@@ -44,6 +46,10 @@ export function translated(sink: string, error: unknown): unknown {
       .filter((one) => state.startsWith(one))
       .toSorted((a, b) => b.length - a.length)[0]
     const known = prefix === undefined ? undefined : states[prefix]
+    // Another session makes a table of the same name.
+    if (constraint === 'pg_type_typname_nsp_index' || constraint === 'pg_class_relname_nsp_index') {
+      return refuse('unavailable', 'another session makes the same table')
+    }
     if (known === undefined) return new AppError('internal', 'Internal error', { cause: error })
     const [code, what] = known
     const place = code === 'unprocessable' && where !== undefined ? ` (${where.split('\n')[0]})` : ''

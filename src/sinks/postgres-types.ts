@@ -40,6 +40,13 @@ const ranges: Readonly<Record<string, readonly [minimum: number, maximum: number
 /** What a number may look like that has no limits. */
 const anyNumber = '[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,3})?'
 
+/** Types to which PostgreSQL rounds or cuts what it is given, and says nothing. */
+export function changesValues(type: string): boolean {
+  const [, precision, scale] = /^numeric\((\d+),(-?\d+)\)$/.exec(type) ?? []
+  if (precision !== undefined) return Number(precision) > 38 || Number(scale) < 0 || Number(scale) > Number(precision)
+  return /^(money|bytea|name|"char"|bit.*|(time|timestamp|interval)[^(]*\([0-5]\).*)$/.test(type)
+}
+
 /**
  * How the values of a column are to be read.
  * @param type as `format_type` has it, such as `character varying(20)`.

@@ -17,6 +17,7 @@ import {
   checkUnmoved,
   type Counts,
   delivered,
+  keptName,
   keptTable,
   keyColumns,
   ledgerTable,
@@ -204,7 +205,7 @@ class PostgresDelivery implements Delivery {
       `SELECT kept FROM ${ledgerTable} WHERE target = $1 AND kept IS NOT NULL`,
       [this.#options.target.table],
     )
-    for (const { kept } of rows) await this.#run(`DROP TABLE IF EXISTS ${kept}`)
+    for (const { kept } of rows) await this.#run(`DROP TABLE IF EXISTS ${keptName(kept)}`)
     await client.query(`UPDATE ${ledgerTable} SET kept = NULL WHERE target = $1`, [this.#options.target.table])
   }
 
@@ -237,6 +238,10 @@ class PostgresDelivery implements Delivery {
     )
     const inserted = Number(counted[0]?.inserted)
     const updated = Number(counted[0]?.updated)
+    const { rows: present } = await client.query<{ there: string }>(
+      `SELECT count(*) AS there FROM ${staging} JOIN ${table} USING (${quoted(key).join(', ')})`,
+    )
+    checkTaken(Number(present[0]?.there), rows)
     return { inserted, updated, unchanged: rows - inserted - updated }
   }
 

@@ -7,7 +7,7 @@ import { identifier, sqliteNames } from '../identifiers.ts'
 import type { Produced } from '../ports.ts'
 import { type InsertOptions, type Into, quoteText } from './file-database.ts'
 import { bindingOf } from './sqlite-types.ts'
-import { taskColumn } from './tables.ts'
+import { checkTaken, taskColumn } from './tables.ts'
 
 /** Values of one statement: more make it no faster. */
 const valuesAtOnce = 512
@@ -29,6 +29,7 @@ export async function insertRows(
   const one = prepare(db, into, produced, 1)
   const bind = binderOf(produced, declared)
   let rows = 0
+  let taken = 0
   let values: SQLInputValue[] = []
   for await (const lines of linesOf(produced.open(signal))) {
     signal.throwIfAborted()
@@ -38,12 +39,14 @@ export async function insertRows(
       for (const cell of bind(cells)) values.push(cell)
       rows++
       if (values.length < rowsAtOnce * columns.length) continue
-      many.run(...values)
+      taken += Number(many.run(...values).changes)
       values = []
     }
     onProgress(rows)
   }
-  for (let at = 0; at < values.length; at += columns.length) one.run(...values.slice(at, at + columns.length))
+  for (let at = 0; at < values.length; at += columns.length)
+    taken += Number(one.run(...values.slice(at, at + columns.length)).changes)
+  checkTaken(taken, rows)
   return rows
 }
 

@@ -192,10 +192,10 @@ test('a view, a schema, or a file that is none of SQLite’s is refused', async 
   await assert.rejects(file.sink().check(targetOf()), { code: 'unprocessable', message: /people is no table/ })
   await assert.rejects(file.sink().check(targetOf({ table: 'other.people' })), { code: 'unprocessable' })
   await writeFile(file.path, 'id,name\n'.repeat(1000))
-  for (const asked of [
-    file.sink().check(targetOf()),
-    file.sink().begin({ task: 'T1', output: 'rows' }, 1, targetOf()),
+  for (const ask of [
+    () => file.sink().check(targetOf()),
+    () => file.sink().begin({ task: 'T1', output: 'rows' }, 1, targetOf()),
   ]) {
-    await assert.rejects(asked, { code: 'unprocessable', message: /no SQLite database/ })
+    await assert.rejects(ask, { code: 'unprocessable', message: /no SQLite database/ })
   }
 })

@@ -28,6 +28,25 @@ function ownName(what: string, rest: string): string {
   return `${name.slice(0, 50)}_${createHash('sha256').update(name).digest('hex').slice(0, 12)}`
 }
 
+const ownPrefix = '_rowmill_'
+
+/** Whether a name is one that Rowmill keeps to itself. */
+export function isOwn(name: string): boolean {
+  return name.toLowerCase().startsWith(ownPrefix)
+}
+
+const quotedName = '(?:"(?:[^"]|"")*"|`(?:[^`]|``)*`)'
+const keptForm = new RegExp(`^(?:${quotedName}[.])?(["\`])_rowmill_kept_\\w+\\1$`)
+
+/**
+ * The name of a kept table as a ledger has it, in SQL. What stands in a table is never trusted to be SQL.
+ * @throws {AppError} conflict
+ */
+export function keptName(sql: string): string {
+  if (keptForm.test(sql)) return sql
+  throw new AppError('conflict', `The table ${ledgerTable} has been changed by somebody else: it names “${sql}”.`)
+}
+
 export interface TableName {
   readonly schema: string | undefined
   readonly table: string
@@ -41,7 +60,13 @@ export function parseTable(text: string): TableName {
   const part = '("(?:[^"]|"")+"|[^."]+)'
   const [, schema, table] = new RegExp(`^(?:${part}[.])?${part}$`, 'su').exec(text) ?? []
   const plain = (name: string) => (name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name)
-  if (table !== undefined) return { schema: schema === undefined ? undefined : plain(schema), table: plain(table) }
+  if (table !== undefined) {
+    // The ledger is one of them: whoever may load must not be able to write it.
+    if (isOwn(plain(table))) {
+      throw new AppError('unprocessable', `Tables called “${ownPrefix}…” are Rowmill’s own. Choose another name.`)
+    }
+    return { schema: schema === undefined ? undefined : plain(schema), table: plain(table) }
+  }
   throw new AppError('unprocessable', `“${text}” is no name of a table. Write name, schema.name, or "na.me" in quotes.`)
 }
 
@@ -80,14 +105,13 @@ export function checkUnmoved(isThere: boolean, { table }: Target, { columns = []
   throw new AppError('unavailable', `The table ${table} ${what} while its rows were on their way. Try again.`)
 }
 
-/**
- * @throws {AppError} internal, when the database has taken another number of rows than were produced: nothing is
- * committed then.
- */
+/** @throws {AppError} unprocessable, when the database has taken another number of rows: nothing is committed then. */
 export function checkTaken(taken: number, produced: number): void {
   if (taken === produced) return
-  const cause = new Error(`${produced} rows were produced, and the database took ${taken}`)
-  throw new AppError('internal', 'Internal error', { cause })
+  throw new AppError(
+    'unprocessable',
+    `The database took ${taken} of ${produced} rows, so none is there now. A trigger, a rule or a constraint of the table leaves rows out.`,
+  )
 }
 
 /**

@@ -78,6 +78,8 @@ export interface LocalDelivery extends RunOptions {
 export async function deliverLocally(delivery: LocalDelivery): Promise<LocallyShipped> {
   const { engine, sinks, job, run, key, again, now, signal, onProgress, fail } = delivery
   const report = { ...run.report, outputs: run.report.outputs.filter(({ name }) => Object.hasOwn(job.targets, name)) }
+  // Who has dropped a table wants its rows again.
+  const isGone = Object.values(job.targets).some(({ columns }) => columns === undefined)
   for (let turn = 0; ; turn++) {
     const shipped = await deliverAll({
       ...job,
@@ -94,7 +96,7 @@ export async function deliverLocally(delivery: LocalDelivery): Promise<LocallySh
     })
     const { state } = shipped
     if (state === 'new') return { ...shipped, before: false }
-    if (state === 'repeated' && !again) return { ...shipped, before: true }
+    if (state === 'repeated' && !again && !isGone) return { ...shipped, before: true }
   }
 }
 

@@ -250,6 +250,22 @@ export function tableContract({ name, skip, open }: TableFixture): void {
     )
   })
 
+  check('tables of Rowmill’s own are nobody else’s, and what stands in them is no SQL', async (database, folder) => {
+    for (const table of ['_rowmill_loads', '_ROWMILL_kept_x', 'main._rowmill_loads']) {
+      await assert.rejects(database.sink.check(targetOf({ table })), { code: 'unprocessable' })
+    }
+    await load(database, folder, { task: task(1), target: { table: 'precious' }, rows: ada })
+    await load(database, folder, { task: task(2), target: { mode: 'replace' }, rows: ada })
+    await database.rows(
+      "UPDATE _rowmill_loads SET kept = 'precious', target = 'people', committed_at = coalesce(committed_at, '2024-01-01')",
+    )
+    // It is no matter whether it is told, or the old table is left where it is.
+    await load(database, folder, { task: task(3), target: { mode: 'replace' }, rows: ada }).catch((error: unknown) => {
+      assert.match(String(error), /_rowmill_loads has been changed by somebody else/)
+    })
+    assert.deepEqual(await database.rows('SELECT count(*) FROM precious'), [['2']])
+  })
+
   check('when it is aborted, nothing of it stays, and the next attempt is not held up', async (database, folder) => {
     const stop = new AbortController()
     const id = { task: task(1), output: 'rows' }
