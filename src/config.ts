@@ -178,7 +178,9 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, cwd: string = p
     const origin = sinkSetting.test(name) ? find(prefix + name, env, dotenv) : undefined
     if (origin === undefined) continue
     sinkOrigins[name] = origin
-    const problem = sinkProblem(origin.text)
+    const problem = /^SINK_(RESULTS|METADATA)_/.test(name)
+      ? 'this sink is always there, for files; choose another name'
+      : sinkProblem(origin.text)
     if (problem === undefined) sinks.set(sinkSetting.exec(name)?.[1]?.toLowerCase() ?? '', origin.text)
     else problems.push(`${prefix}${name} (${origin.source}): ${problem}`)
   }
@@ -195,7 +197,7 @@ function sinkProblem(text: string): string | undefined {
     if (search === '' || protocol.startsWith('postgres')) return undefined
     return 'it takes nothing behind a “?”; in a password, write it as %3F'
   }
-  if (/^(sqlite|duckdb):./.test(text)) return undefined
+  if (/^(sqlite|duckdb):(\/\/\/|(?!\/\/).)/.test(text)) return undefined
   return 'expected postgres://…, mysql://…, sqlite:FILE or duckdb:FILE'
 }
 

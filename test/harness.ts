@@ -68,7 +68,7 @@ async function finish(child: ChildProcess, exited: Promise<unknown>): Promise<vo
 }
 
 function cleanEnv(): Record<string, string> {
-  const kept = ['PATH', 'HOME', 'TMPDIR'].map((name) => [name, process.env[name]])
+  const kept = ['PATH', 'HOME', 'TMPDIR', 'NODE_COMPILE_CACHE'].map((name) => [name, process.env[name]])
   return Object.fromEntries(kept.filter(([, value]) => value !== undefined)) as Record<string, string>
 }
 

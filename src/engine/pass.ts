@@ -22,7 +22,9 @@ export function mayPass({ pipeline, targets }: Job): boolean {
   const [name, spec] = output
   const [input, ...more] = Object.keys(pipeline.inputs)
   if (!isForTable(spec) || input === undefined || more.length > 0) return false
-  return targets[name]?.rows === 'tabbed' && inputOf(spec) === input && !hasKeys(input, pipeline)
+  const target = targets[name]
+  if (target?.rows !== 'tabbed' || target.target.key.length > 0) return false
+  return inputOf(spec) === input && !hasKeys(input, pipeline)
 }
 
 /**

@@ -111,7 +111,9 @@ export function targetOf(output: string, spec: TableSpec, params: Params, file: 
 /** `exports/Customers 2024.csv.gz` → `Customers 2024`. */
 function tableOf(file: string): string {
   const name = file.replace(/^.*[/\\]/s, '')
-  return name.replace(/(\.(csv|tsv|tab|psv|txt|dat|gz|zst|zip))+$/i, '') || name
+  const table = name.replace(/(\.(csv|tsv|tab|psv|txt|dat|gz|zst|zip))+$/i, '') || name
+  // A dot would set a schema apart.
+  return /[."]/.test(table) ? `"${table.replaceAll('"', '""')}"` : table
 }
 
 function refused(output: string, what: string): AppError {

@@ -25,6 +25,7 @@ interface Column {
   readonly type: string
   readonly isRequired: boolean
   readonly isFilled: boolean
+  readonly isNumbered: boolean
   readonly isComputed: boolean
 }
 
@@ -66,6 +67,8 @@ async function readColumns(session: Session, schema: string, table: string): Pro
       type,
       isRequired,
       isFilled: hasDefault || extra.includes('auto_increment'),
+      // It makes a number of NULL.
+      isNumbered: extra.includes('auto_increment'),
       isComputed: computed === 1,
     }
   })
@@ -75,9 +78,9 @@ async function readColumns(session: Session, schema: string, table: string): Pro
 export function columnsOf({ columns }: Found): TargetColumn[] {
   return columns
     .filter(({ name }) => name !== taskColumn)
-    .map(({ name, type, isRequired, isFilled, isComputed }) => ({
+    .map(({ name, type, isRequired, isFilled, isNumbered, isComputed }) => ({
       name,
-      field: fieldOf(type, isRequired && !isFilled),
+      field: fieldOf(type, isRequired && !isNumbered),
       absent: isFilled ? 'filled' : isRequired ? 'refused' : 'null',
       isComputed,
     }))

@@ -39,7 +39,7 @@ const known: Readonly<Record<string, Partial<TargetColumn>>> = {
     field: { type: 'integer', constraints: { required: true, minimum: -2147483648, maximum: 2147483647 } },
     absent: 'refused',
   },
-  'date NOT NULL DEFAULT CURDATE()': { field: { type: 'date', constraints: {} }, absent: 'filled' },
+  'date NOT NULL DEFAULT CURDATE()': { field: { type: 'date', constraints: { required: true } }, absent: 'filled' },
   "varchar(9) DEFAULT 'NULL'": { field: { type: 'string', constraints: { maxLength: 9 } }, absent: 'filled' },
   'text DEFAULT NULL': { field: { type: 'string', constraints: {} }, absent: 'null' },
   'bigint AUTO_INCREMENT PRIMARY KEY': { field: { type: 'integer', constraints: {} }, absent: 'filled' },

@@ -52,6 +52,8 @@ async function hand(rows: Readable, copies: readonly CopyStreamQuery[]): Promise
       idle.push(copy)
       draining.delete(drained)
     })
+    // Whoever waits for it is told; perhaps nobody does.
+    drained.catch(() => undefined)
     return draining.add(drained)
   }
   let rest: Buffer[] = []

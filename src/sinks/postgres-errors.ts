@@ -19,7 +19,11 @@ const states: Readonly<Record<string, readonly [code: ErrorCode, what: string]>>
   '42': ['unprocessable', 'it refuses the statement'],
   '3F': ['unprocessable', 'there is no such schema'],
   '0A': ['unprocessable', 'it cannot do this'],
+  '21': ['unprocessable', 'a key comes twice'],
   '2B': ['unprocessable', 'something depends on it'],
+  '42P07': ['unavailable', 'another session has made the table'],
+  '42701': ['unavailable', 'another session has added the column'],
+  '57014': ['unavailable', 'the statement was cancelled'],
   '54': ['unprocessable', 'it is too much for it'],
   P0: ['unprocessable', 'a trigger or function of the table refuses'],
 }
@@ -50,8 +54,7 @@ export function translated(sink: string, error: unknown): unknown {
     if (constraint === 'pg_type_typname_nsp_index' || constraint === 'pg_class_relname_nsp_index') {
       return refuse('unavailable', 'another session makes the same table')
     }
-    if (known === undefined) return new AppError('internal', 'Internal error', { cause: error })
-    const [code, what] = known
+    const [code, what] = known ?? (['unprocessable', 'it refuses the statement'] as const)
     const place = code === 'unprocessable' && where !== undefined ? ` (${where.split('\n')[0]})` : ''
     const more = [message, detail].filter((text) => text !== undefined).join(': ')
     return refuse(code, `${what}: ${more}${place}`, {

@@ -23,6 +23,19 @@ export function sessionName({ task, output }: DeliveryId, attempt: number): stri
   return `rowmill ${task} ${attempt} ${output}`.slice(0, 63)
 }
 
+/** Whatever the server's own are: values come in these forms, and what is committed is on the disk. */
+const sessionSettings = {
+  TimeZone: 'UTC',
+  DateStyle: 'ISO',
+  client_encoding: 'UTF8',
+  standard_conforming_strings: 'on',
+  synchronous_commit: 'on',
+  default_transaction_isolation: 'read\\ committed',
+  lock_timeout: '30s',
+  statement_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+} as const
+
 /** @param sink its name, for messages. */
 export async function connect(sink: string, url: string, name: string): Promise<Session> {
   const socket = new Socket()
@@ -32,8 +45,9 @@ export async function connect(sink: string, url: string, name: string): Promise<
     application_name: name,
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
-    // Values come in these forms, whatever the server's own settings are.
-    options: '-c TimeZone=UTC -c DateStyle=ISO -c client_encoding=UTF8 -c standard_conforming_strings=on',
+    options: Object.entries(sessionSettings)
+      .map(([setting, value]) => `-c ${setting}=${value}`)
+      .join(' '),
   })
   // A session that is ended while nobody waits for it is told by the next call.
   client.on('error', () => {})
@@ -125,6 +139,8 @@ async function dropAbandoned(client: pg.Client): Promise<void> {
     [stagingPrefix],
   )
   for (const { schema, table } of rows) {
-    await client.query(`DROP TABLE IF EXISTS ${identifier(schema, postgresNames)}.${identifier(table, postgresNames)}`)
+    const name = `${identifier(schema, postgresNames)}.${identifier(table, postgresNames)}`
+    // What cannot be dropped is in nobody's way.
+    await client.query(`DROP TABLE IF EXISTS ${name}`).catch(() => undefined)
   }
 }

@@ -183,14 +183,17 @@ class PostgresDelivery implements Delivery {
     if (old === undefined) await this.#create(staging, produced, [])
     else {
       await this.#run(`CREATE TABLE ${staging} (LIKE ${this.#identifier()} INCLUDING ALL)`)
-      await inherit(this.#options.session.client, old, staging)
       await this.#addColumns(staging, produced)
     }
     const rows = isShared
       ? await this.#copyShared(staging, produced, options)
       : await this.#copy(staging, produced, options)
     const kept = keptTable(id)
-    if (old !== undefined) this.#kept = beside(kept)
+    if (old !== undefined) {
+      // Not before the last transaction, or a staging table that is given up could not be dropped.
+      await inherit(this.#options.session.client, old, staging)
+      this.#kept = beside(kept)
+    }
     this.#swap = [
       ...(old === undefined ? [] : [`ALTER TABLE ${this.#identifier()} RENAME TO ${identifier(kept, postgresNames)}`]),
       ...(isStaged ? [`ALTER TABLE ${staging} RENAME TO ${identifier(this.#name.table, postgresNames)}`] : []),

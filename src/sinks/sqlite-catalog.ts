@@ -40,8 +40,9 @@ export function columnsOf(ask: Ask, { table }: Found): TargetColumn[] {
   )
   return columns.map(({ name, type, notnull, dflt_value: filling, pk, hidden }) => {
     // A primary key without an index is the number of the row.
-    const isFilled = filling !== null || (pk > 0 && !indexed && kind?.wr === 0)
-    const required = (notnull === 1 || (pk > 0 && kind?.wr === 1)) && !isFilled
+    const isNumber = pk > 0 && !indexed && kind?.wr === 0
+    const isFilled = filling !== null || isNumber
+    const required = (notnull === 1 || (pk > 0 && kind?.wr === 1)) && !isNumber
     return {
       name,
       field: fieldOf(type, required),

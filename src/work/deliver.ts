@@ -42,6 +42,15 @@ export async function targetsOf(
     if (sink.kind !== 'tables') throw notOfTables(output, spec.to)
     const first = targetOf(output, spec, params, file)
     const target: Target = adds && first.mode === 'replace' ? { ...first, mode: 'append' } : first
+    const twin = Object.entries(targets).find(([other, one]) => {
+      return pipeline.outputs[other]?.to === spec.to && one.target.table === target.table
+    })
+    if (twin !== undefined) {
+      throw new AppError(
+        'unprocessable',
+        `Outputs ${twin[0]} and ${output} go to one table, ${target.table} of ${spec.to}. Make them one by UNION ALL.`,
+      )
+    }
     targets[output] = { target, rows: sink.rows, columns: await sink.check(target, by) }
   }
   return targets

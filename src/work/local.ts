@@ -25,6 +25,8 @@ export interface LocalRun extends AsyncDisposable {
   /** Holds the files that the report names, until disposed. */
   readonly folder: string
   readonly report: Report
+  /** The fingerprint of each input as it was. */
+  readonly before: readonly string[]
 }
 
 /** @throws {AppError} not_found or unprocessable, for a path that is no file; else as `Engine.run`. */
@@ -44,7 +46,7 @@ export async function runLocally(
       throw error
     })
     await refuseChanged(job.inputs, before)
-    return { folder, report, [Symbol.asyncDispose]: remove }
+    return { folder, report, before, [Symbol.asyncDispose]: remove }
   } catch (error) {
     await remove()
     throw error
@@ -60,7 +62,7 @@ export interface LocalDelivery extends RunOptions {
   readonly engine: Engine
   readonly sinks: Sinks
   readonly job: Pick<LocalJob, 'pipeline' | 'params' | 'inputs' | 'targets'>
-  readonly run: Pick<LocalRun, 'folder' | 'report'>
+  readonly run: Pick<LocalRun, 'folder' | 'report' | 'before'>
   /** What tells this run from others, as `runKey` makes it. */
   readonly key: string
   /** Even if the tables have had these rows before. */
@@ -79,7 +81,7 @@ export async function deliverLocally(delivery: LocalDelivery): Promise<LocallySh
   const { engine, sinks, job, run, key, again, now, signal, onProgress, fail } = delivery
   const report = { ...run.report, outputs: run.report.outputs.filter(({ name }) => Object.hasOwn(job.targets, name)) }
   // Who has dropped a table wants its rows again.
-  const isGone = Object.values(job.targets).some(({ columns }) => columns === undefined)
+  const isGone = Object.values(job.targets).every(({ columns }) => columns === undefined)
   for (let turn = 0; ; turn++) {
     const shipped = await deliverAll({
       ...job,
@@ -89,7 +91,8 @@ export async function deliverLocally(delivery: LocalDelivery): Promise<LocallySh
       attempt: now,
       folder: run.folder,
       report,
-      onCommit: async () => {},
+      // The reader may have written the rows from the files themselves.
+      onCommit: () => refuseChanged(job.inputs, run.before),
       onProgress,
       signal,
       fail,
