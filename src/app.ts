@@ -49,11 +49,7 @@ export async function startApp(config: Config, { version, log }: { version: stri
   const queue = stack.use(openLocalQueue(catalog, { pollMs: config.POLL, log }))
   const engine = stack.use(openSupervisor(config, log))
   const results = resultsSink(blobs)
-  const sinks: ReadonlyMap<string, Sink> = new Map<string, Sink>([
-    ['results', results],
-    ['metadata', results],
-    ...tables,
-  ])
+  const sinks = new Map<string, Sink>([['results', results], ['metadata', results], ...tables])
 
   const limits = { maxUpload: config.MAX_UPLOAD, diskReserve: config.DISK_RESERVE }
   const ingest = createIngest({ catalog, blobs, queue, pipelines, limits, now: Date.now, log })

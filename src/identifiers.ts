@@ -43,6 +43,13 @@ function whatIsWrong(name: string, { most, mark }: Naming): string | undefined {
   return length <= most.count ? undefined : `it has ${length} ${most.unit}, and ${most.count} are the most`
 }
 
+/** Tables and columns whose names begin so are Rowmill's own, and nobody else's. */
+export const ownPrefix = '_rowmill_'
+
+export function isOwn(name: string): boolean {
+  return name.toLowerCase().startsWith(ownPrefix)
+}
+
 /** For DuckDB, which holds every name that a pipeline or a header can have. */
 export function quoteName(name: string): string {
   return identifier(name, duckdbNames)

@@ -1,5 +1,6 @@
 /**
- * The nouns of Rowmill and the moves they may make. Pure: no clock, no I/O, no import but the error type.
+ * The nouns of Rowmill and the moves they may make. Pure: no clock, no I/O, no import but the error type and
+ * the contract of a file's columns.
  * Times are milliseconds since 1970 (UTC); sizes are bytes; ids are ULIDs.
  */
 import { AppError, type ErrorCode } from './errors.ts'

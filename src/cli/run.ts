@@ -11,8 +11,8 @@ import { assignInputs } from '../pipeline/match.ts'
 import { checkParams } from '../pipeline/params.ts'
 import type { Engine, ProducedFile, Report } from '../ports.ts'
 import { openTableSinks, tableSinkNames } from '../sinks/open.ts'
-import { targetsOf } from '../work/deliver.ts'
-import { deliverLocally, type LocallyShipped, type LocalRun, runKey, runLocally } from '../work/local.ts'
+import { type Shipped, targetsOf } from '../work/deliver.ts'
+import { deliverLocally, type LocalRun, runKey, runLocally } from '../work/local.ts'
 import { limitsOf } from '../work/supervisor.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
 import { errorText, inLine } from './harmless.ts'
@@ -91,12 +91,12 @@ function filesOf({ outputs }: Report): readonly ProducedFile[] {
   return outputs.filter(({ columns }) => columns === undefined)
 }
 
-function tellTables({ outputs, balances, before }: LocallyShipped, { stderr }: Context): void {
+function tellTables({ outputs, balances, state }: Shipped, { stderr }: Context): void {
   for (const output of outputs) {
     if (isFile(output)) continue
     const line = tableLine(output, balances.outputs[output.name])
     stderr.write(
-      before
+      state === 'repeated'
         ? `Nothing new: the same run has done this before. Add --again to do it once more.\n${line}\n`
         : `${line}\n`,
     )

@@ -2,6 +2,7 @@
 import { countOf } from '../csv/evidence.ts'
 import { filledShapes, type Shape } from '../csv/shapes.ts'
 import { AppError } from '../errors.ts'
+import { isOwn } from '../identifiers.ts'
 import { isForTable, type OutputSpec, type Pipeline, type Warning } from '../model.ts'
 import { type ColumnType, plainSchema } from '../table-schema.ts'
 import type { JobTarget, ProducedColumn, TargetColumn } from '../ports.ts'
@@ -158,7 +159,7 @@ export function placeColumns(
   { target, columns }: JobTarget,
   produced: readonly { readonly name: string; readonly type: ColumnType }[],
 ): { columns: PlacedColumn[]; warnings: Warning[] } {
-  const own = produced.find(({ name }) => name.toLowerCase().startsWith('_rowmill_'))
+  const own = produced.find(({ name }) => isOwn(name))
   if (own !== undefined) {
     throw new AppError('unprocessable', `The column “${own.name}” has a name of Rowmill’s own. Give it another one.`)
   }

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import { taskOf } from '../../test/contracts/catalog-samples.ts'
 import { collector, makeCatalog, testQueue } from '../../test/contracts/queue.ts'
-import { newId } from '../ids.ts'
 import { createLog } from '../log.ts'
 import { openLocalQueue } from './local.ts'
 
@@ -24,16 +24,7 @@ test('tasks that nobody rang for are found in the catalog', { timeout }, async (
   })
   await heard.until(3)
   assert.deepEqual(heard.said, tasks)
-  const late = {
-    owner: 'local',
-    pipeline: 'p',
-    pipelineText: '',
-    params: {},
-    inputs: [],
-    retryOf: null,
-    corrects: null,
-  }
-  const { id } = await catalog.createTask({ id: newId(), ...late })
+  const { id } = await catalog.createTask(taskOf([]))
   await heard.until(4)
   assert.equal(heard.said[3], id)
 })

@@ -3,7 +3,7 @@ import { duckdbNames, identifier } from '../identifiers.ts'
 import type { TargetColumn } from '../ports.ts'
 import { fieldOf } from './duckdb-types.ts'
 import type { Definition, Found, Value } from './file-database.ts'
-import { heldBack, notATable, withoutKey } from './file-refusals.ts'
+import { heldBack, notATable, withoutKey } from './refusals.ts'
 import { tableIdentifier, type TableName, taskColumn } from './tables.ts'
 
 /** Runs a query of the catalog. */

@@ -18,7 +18,7 @@ import {
   quoteText,
   type Value,
 } from './file-database.ts'
-import { keyedTwice } from './file-refusals.ts'
+import { keyedTwice } from './refusals.ts'
 import { type Counts, tableIdentifier, type TableName, taskColumn } from './tables.ts'
 
 export const openDuckdb: OpenFile = async (place, access, signal) => {

@@ -8,10 +8,7 @@ import type { DeliveryId, Loading, Produced, TargetColumn } from '../ports.ts'
 import { Busy, type FileDatabase, type FilePlace, type OpenFile } from './file-database.ts'
 import { load } from './file-load.ts'
 import { announce, endEarlier, othersLoading } from './file-notes.ts'
-import { type Counts, ledgerTable, overtaken, parseTable } from './tables.ts'
-
-/** What an earlier attempt has brought to its end. */
-export type Committed = Counts & { /** Whether the table was written to since. */ readonly superseded: boolean }
+import { type Committed, type Counts, ledgerTable, overtaken, parseTable } from './tables.ts'
 
 /** What a process can be asked for, one thing after another. */
 export interface Loads {

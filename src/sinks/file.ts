@@ -8,9 +8,8 @@ import { AppError, errnoOf } from '../errors.ts'
 import type { Fail } from '../failpoints.ts'
 import type { Target } from '../model.ts'
 import type { Delivered, Delivery, DeliveryId, Produced, RowFormat, TableSink, WriteOptions } from '../ports.ts'
-import type { Committed } from './file-loader.ts'
 import { type FileKind, Writer, type WriterSettings } from './file-writer.ts'
-import { type Counts, delivered, parseTable } from './tables.ts'
+import { type Committed, type Counts, cutBy, delivered, deliveredBefore, parseTable } from './tables.ts'
 
 export interface FileOptions extends Partial<Omit<WriterSettings, 'sink'>> {
   readonly fail?: Fail
@@ -112,25 +111,18 @@ class FileDelivery implements Delivery {
     this.#id = id
     this.#target = target
     this.#fail = fail
-    this.delivered = committed && { ...delivered(sink, id, target, committed), superseded: committed.superseded }
+    this.delivered = deliveredBefore(sink, id, target, committed)
     this.#isOver = committed !== undefined
   }
 
   async write(produced: Produced, { signal, onProgress }: WriteOptions): Promise<void> {
-    signal.throwIfAborted()
     const { writer } = this.#session
     const { open, ...sent } = produced
-    const rows = produced.format === 'parquet' ? undefined : open(signal)
     const end = () => void writer[Symbol.asyncDispose]()
-    signal.addEventListener('abort', end)
-    try {
-      this.#counts = await writer.call('write', [this.#id, this.#target, sent], { onProgress, rows })
-    } catch (error) {
-      signal.throwIfAborted()
-      throw error
-    } finally {
-      signal.removeEventListener('abort', end)
-    }
+    this.#counts = await cutBy(signal, end, () => {
+      const rows = produced.format === 'parquet' ? undefined : open(signal)
+      return writer.call('write', [this.#id, this.#target, sent], { onProgress, rows })
+    })
   }
 
   async commit(): Promise<Delivered> {

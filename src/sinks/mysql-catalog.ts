@@ -4,6 +4,7 @@ import { mysqlNames } from '../identifiers.ts'
 import type { TargetColumn } from '../ports.ts'
 import type { Session } from './mysql-session.ts'
 import { fieldOf } from './mysql-types.ts'
+import { heldBack, notATable, withoutKey } from './refusals.ts'
 import { tableIdentifier, type TableName, taskColumn } from './tables.ts'
 
 /** A table of MariaDB's that keeps the rows it had, too. */
@@ -41,7 +42,7 @@ export async function findTable(session: Session, name: TableName): Promise<Foun
   if (found.kind === 'BASE TABLE' || found.kind === versioned) {
     return { schema, table, sql, ...found, columns: await readColumns(session, schema, table) }
   }
-  throw new AppError('unprocessable', `${table} is no table that rows can be put into. Name a table.`)
+  throw notATable(table)
 }
 
 async function readColumns(session: Session, schema: string, table: string): Promise<Column[]> {
@@ -115,12 +116,7 @@ export async function refuseDependents(session: Session, { schema, table, kind }
     ...triggers.map(({ name }) => `the trigger ${name}`),
     ...(kind === versioned ? ['the history of its rows'] : []),
   ]
-  if (what.length === 0) return
-  throw new AppError(
-    'conflict',
-    `The table ${table} cannot be replaced by another: ${what.join(', ')} would stay with the old one. Append, upsert, or drop what depends on it.`,
-    { details: { table, dependents: what } },
-  )
+  if (what.length > 0) throw heldBack(table, what)
 }
 
 /**
@@ -144,9 +140,5 @@ export async function needUniqueKey(
     const names = columns.map(({ column }) => column ?? '')
     if (names.toSorted().join('\0') === wanted) return name
   }
-  throw new AppError(
-    'unprocessable',
-    `The table ${table} has no unique index on ${key.map((name) => `“${name}”`).join(', ')}, so it cannot be told which rows an upsert changes. Create one.`,
-    { details: { table, key } },
-  )
+  throw withoutKey(table, key)
 }

@@ -1,5 +1,6 @@
 /** What MySQL and MariaDB say, as our errors: by the number of the error, else by the class of its SQLSTATE. */
 import { AppError, type ErrorCode, errnoOf } from '../errors.ts'
+import { unreachable } from './unreachable.ts'
 
 type Meaning = readonly [code: ErrorCode, what: string]
 
@@ -66,17 +67,6 @@ const classes: Readonly<Record<string, Meaning>> = {
   '45': ['unprocessable', 'a trigger of the table refuses'],
 }
 
-/** Of the system, when there is no server to say anything. */
-const unreachable = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EPIPE',
-  'EAI_AGAIN',
-])
-
 /** @param sink its name; nothing of its URL is ever told. */
 export function translated(sink: string, error: unknown): unknown {
   if (error instanceof AppError || !(error instanceof Error)) return error
@@ -92,9 +82,9 @@ export function translated(sink: string, error: unknown): unknown {
     const more = what === noLogin[1] ? '' : `: ${sqlMessage}`
     return refuse([code, what + more], { errno, sqlState })
   }
+  const away = unreachable(error)
+  if (away !== undefined) return refuse(away)
   const errno = errnoOf(error) ?? ''
-  if (errno === 'ENOTFOUND') return refuse(['unprocessable', 'there is no such host; correct the URL of the sink'])
-  if (unreachable.has(errno)) return refuse(['unavailable', `it cannot be reached (${errno})`])
   if (/^(AUTH|HANDSHAKE)_/.test(errno)) return refuse(['unprocessable', `no session can begin (${error.message})`])
   // The driver has no code for a connection that is closed already.
   if (errno.startsWith('PROTOCOL_') || /in closed state/.test(error.message)) return refuse(classes['08'] ?? ended)

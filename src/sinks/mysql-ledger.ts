@@ -9,10 +9,16 @@ import type { Target } from '../model.ts'
 import type { DeliveryId } from '../ports.ts'
 import { findTable } from './mysql-catalog.ts'
 import type { Session } from './mysql-session.ts'
-import { type Counts, keptName, keptTable, ledgerTable, overtaken, parseTable, tableIdentifier } from './tables.ts'
-
-/** What an earlier attempt has committed, and whether the table was written to since. */
-export type Committed = Counts & { readonly superseded: boolean }
+import {
+  type Committed,
+  type Counts,
+  keptName,
+  keptTable,
+  ledgerTable,
+  overtaken,
+  parseTable,
+  tableIdentifier,
+} from './tables.ts'
 
 /**
  * The name of the lock that the session of a delivery holds for as long as it lives. So there is but one, and it is known

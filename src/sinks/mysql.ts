@@ -7,7 +7,7 @@ import { identifier, mysqlNames } from '../identifiers.ts'
 import type { Target } from '../model.ts'
 import type { Delivered, Delivery, DeliveryId, Produced, TableSink, WriteOptions } from '../ports.ts'
 import { columnsOf, findTable, type Found, needTransactions, needUniqueKey, refuseDependents } from './mysql-catalog.ts'
-import { type Committed, doneTable, LedgerRow, markerTable } from './mysql-ledger.ts'
+import { doneTable, LedgerRow, markerTable } from './mysql-ledger.ts'
 import { loadRows } from './mysql-load.ts'
 import { connect, type Session } from './mysql-session.ts'
 import { columnSql, keyText } from './mysql-types.ts'
@@ -15,8 +15,11 @@ import { upsertRows } from './mysql-upsert.ts'
 import {
   allInserted,
   checkUnmoved,
+  type Committed,
   type Counts,
+  cutBy,
   delivered,
+  deliveredBefore,
   keptTable,
   keyColumns,
   parseTable,
@@ -78,24 +81,12 @@ class MysqlDelivery implements Delivery {
     this.#session = session
     this.#target = target
     this.#staging = stagingTable(id, attempt)
-    this.delivered = committed && {
-      ...delivered(session.sink, id, target, committed),
-      superseded: committed.superseded,
-    }
+    this.delivered = deliveredBefore(session.sink, id, target, committed)
   }
 
   /** Everything but the commit. */
   async write(produced: Produced, { signal }: WriteOptions): Promise<void> {
-    signal.throwIfAborted()
-    signal.addEventListener('abort', this.#session.cut)
-    try {
-      this.#counts = await this.#write(produced, signal)
-    } catch (error) {
-      signal.throwIfAborted()
-      throw error
-    } finally {
-      signal.removeEventListener('abort', this.#session.cut)
-    }
+    this.#counts = await cutBy(signal, this.#session.cut, () => this.#write(produced, signal))
   }
 
   async #write(produced: Produced, signal: AbortSignal): Promise<Counts> {

@@ -1,9 +1,9 @@
 /** What PostgreSQL's system catalogs tell of a table. */
 import type { Client } from 'pg'
-import { AppError } from '../errors.ts'
 import { postgresNames } from '../identifiers.ts'
 import type { TargetColumn } from '../ports.ts'
 import { changesValues, fieldOf } from './postgres-types.ts'
+import { heldBack, notATable, withoutKey } from './refusals.ts'
 import { tableIdentifier, type TableName, taskColumn } from './tables.ts'
 
 export interface Found {
@@ -21,7 +21,7 @@ export async function findTable(client: Client, name: TableName): Promise<Found 
   )
   const [found] = rows
   if (found === undefined || found.kind === 'r' || found.kind === 'p') return found
-  throw new AppError('unprocessable', `${name.table} is no table that rows can be put into. Name a table.`)
+  throw notATable(name.table)
 }
 
 /** Its columns in their order, without those of Rowmill's own. */
@@ -73,11 +73,9 @@ export async function refuseDependents(client: Client, { oid }: Found, table: st
     [oid],
   )
   if (rows.length === 0) return
-  const what = rows.map((row) => row.what).join(', ')
-  throw new AppError(
-    'conflict',
-    `The table ${table} cannot be replaced by another: ${what} would stay with the old one. Append, upsert, or drop what depends on it.`,
-    { details: { table, dependents: rows.map((row) => row.what) } },
+  throw heldBack(
+    table,
+    rows.map(({ what }) => what),
   )
 }
 
@@ -115,10 +113,5 @@ export async function needUniqueKey(
          = (SELECT array_agg(name ORDER BY name) FROM unnest($2::text[]) AS name)`,
     [oid, key],
   )
-  if (rows.length > 0) return
-  throw new AppError(
-    'unprocessable',
-    `The table ${table} has no unique index on ${key.map((name) => `“${name}”`).join(', ')}, so it cannot be told which rows an upsert changes. Create one.`,
-    { details: { table, key } },
-  )
+  if (rows.length === 0) throw withoutKey(table, key)
 }

@@ -1,6 +1,7 @@
 /** What PostgreSQL says, as our errors: by its SQLSTATE (PostgreSQL's documentation, Appendix A). */
 import pg from 'pg'
-import { AppError, type ErrorCode, errnoOf } from '../errors.ts'
+import { AppError, type ErrorCode } from '../errors.ts'
+import { unreachable } from './unreachable.ts'
 
 /** The longest prefix of the SQLSTATE decides. */
 const states: Readonly<Record<string, readonly [code: ErrorCode, what: string]>> = {
@@ -28,17 +29,6 @@ const states: Readonly<Record<string, readonly [code: ErrorCode, what: string]>>
   P0: ['unprocessable', 'a trigger or function of the table refuses'],
 }
 
-/** Of the system, when there is no server to say anything. */
-const unreachable = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EPIPE',
-  'EAI_AGAIN',
-])
-
 /** @param sink its name; nothing of its URL is ever told. */
 export function translated(sink: string, error: unknown): unknown {
   if (error instanceof AppError) return error
@@ -63,9 +53,8 @@ export function translated(sink: string, error: unknown): unknown {
       ...(column && { column }),
     })
   }
-  const errno = errnoOf(error)
-  if (errno === 'ENOTFOUND') return refuse('unprocessable', 'there is no such host; correct the URL of the sink')
-  if (errno !== undefined && unreachable.has(errno)) return refuse('unavailable', `it cannot be reached (${errno})`)
+  const away = unreachable(error)
+  if (away !== undefined) return refuse(...away)
   // What pg says itself has no code.
   if (
     error instanceof Error &&

@@ -8,7 +8,7 @@ import { identifier, postgresNames } from '../identifiers.ts'
 import type { Target } from '../model.ts'
 import type { DeliveryId } from '../ports.ts'
 import { translated } from './postgres-errors.ts'
-import { type Counts, ledgerTable, overtaken, stagingPrefix } from './tables.ts'
+import { type Committed, ledgerTable, overtaken, stagingPrefix } from './tables.ts'
 
 export interface Session extends AsyncDisposable {
   readonly client: pg.Client
@@ -67,9 +67,6 @@ export async function connect(sink: string, url: string, name: string): Promise<
     [Symbol.asyncDispose]: () => client.end().catch(() => undefined),
   }
 }
-
-/** What an earlier attempt has committed, and whether something else was written to the same table since. */
-export type Committed = Counts & { readonly superseded: boolean }
 
 interface LedgerRow {
   readonly committed: boolean

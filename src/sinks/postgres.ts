@@ -9,14 +9,17 @@ import type { Target } from '../model.ts'
 import type { Delivered, Delivery, DeliveryId, Produced, ProducedColumn, TableSink, WriteOptions } from '../ports.ts'
 import { columnsOf, findTable, type Found, inherit, needUniqueKey, refuseDependents } from './postgres-catalog.ts'
 import { copyRows } from './postgres-copy.ts'
-import { type Committed, connect, register, type Session, sessionName } from './postgres-session.ts'
+import { connect, register, type Session, sessionName } from './postgres-session.ts'
 import { columnSql } from './postgres-types.ts'
 import {
   allInserted,
   checkTaken,
   checkUnmoved,
+  type Committed,
   type Counts,
+  cutBy,
   delivered,
+  deliveredBefore,
   keptName,
   keptTable,
   keyColumns,
@@ -101,24 +104,13 @@ class PostgresDelivery implements Delivery {
     const { name, id, target } = options
     this.#options = options
     this.#name = parseTable(target.table)
-    this.delivered = committed && { ...delivered(name, id, target, committed), superseded: committed.superseded }
+    this.delivered = deliveredBefore(name, id, target, committed)
   }
 
   /** Everything but the commit. */
   async write(produced: Produced, options: WriteOptions): Promise<void> {
     const { session } = this.#options
-    const { signal } = options
-    signal.throwIfAborted()
-    signal.addEventListener('abort', session.cut)
-    try {
-      this.#counts = await session.told(() => this.#write(produced, options))
-    } catch (error) {
-      // That the session is gone is no news then.
-      signal.throwIfAborted()
-      throw error
-    } finally {
-      signal.removeEventListener('abort', session.cut)
-    }
+    this.#counts = await cutBy(options.signal, session.cut, () => session.told(() => this.#write(produced, options)))
   }
 
   async #write(produced: Produced, options: WriteOptions): Promise<Counts> {
@@ -282,10 +274,7 @@ class PostgresDelivery implements Delivery {
     for (const open of more) sessions.push(others.use(await open()))
     await Promise.all(sessions.map((one) => this.#begin(one)))
     const cut = () => sessions.forEach((one) => one.cut())
-    options.signal.addEventListener('abort', cut)
-    const rows = await this.#copyOver(sessions, table, produced, options).finally(() => {
-      options.signal.removeEventListener('abort', cut)
-    })
+    const rows = await cutBy(options.signal, cut, () => this.#copyOver(sessions, table, produced, options))
     await Promise.all(sessions.map(({ client }) => client.query('COMMIT')))
     await this.#begin()
     return rows

@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts'
 import { identifier, sqliteNames } from '../identifiers.ts'
 import type { TargetColumn } from '../ports.ts'
 import { type Definition, type Found, quoteText, type Value } from './file-database.ts'
-import { heldBack, notATable, withoutKey } from './file-refusals.ts'
+import { heldBack, notATable, withoutKey } from './refusals.ts'
 import { fieldOf } from './sqlite-types.ts'
 import { type TableName, taskColumn } from './tables.ts'
 

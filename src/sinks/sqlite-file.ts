@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { identifier, sqliteNames } from '../identifiers.ts'
 import type { Produced, TargetColumn } from '../ports.ts'
 import type { Definition, FileDatabase, Found, InsertOptions, Into, OpenFile, Value } from './file-database.ts'
-import { keyedTwice } from './file-refusals.ts'
+import { keyedTwice } from './refusals.ts'
 import {
   type Ask,
   columnsOf,

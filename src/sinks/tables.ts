@@ -1,10 +1,10 @@
 /** What the sinks of tables have in common: names, counts, and what the ledger knows. */
 import { createHash } from 'node:crypto'
 import { AppError } from '../errors.ts'
-import { identifier, type Naming } from '../identifiers.ts'
+import { identifier, isOwn, type Naming, ownPrefix } from '../identifiers.ts'
 import type { OutputBalance, Target } from '../model.ts'
 import type { ColumnType } from '../table-schema.ts'
-import type { Delivered, DeliveryId, Produced } from '../ports.ts'
+import type { Delivered, Delivery, DeliveryId, Produced } from '../ports.ts'
 
 /**
  * One row for each output that was ever begun in a database: the fence (its attempt), and once it is committed what it
@@ -26,13 +26,6 @@ function ownName(what: string, rest: string): string {
   const name = `_rowmill_${what}_${rest}`
   if (name.length <= 63) return name
   return `${name.slice(0, 50)}_${createHash('sha256').update(name).digest('hex').slice(0, 12)}`
-}
-
-const ownPrefix = '_rowmill_'
-
-/** Whether a name is one that Rowmill keeps to itself. */
-export function isOwn(name: string): boolean {
-  return name.toLowerCase().startsWith(ownPrefix)
 }
 
 const quotedName = '(?:"(?:[^"]|"")*"|`(?:[^`]|``)*`)'
@@ -78,6 +71,12 @@ export function tableIdentifier({ schema, table }: TableName, naming: Naming): s
 
 export type Counts = Pick<OutputBalance, 'inserted' | 'updated' | 'unchanged'>
 
+/** What an earlier attempt has committed. */
+export interface Committed extends Counts {
+  /** Whether something else was written to the same table since. */
+  readonly superseded: boolean
+}
+
 /** Rows that came to nothing but new ones. */
 export function allInserted(rows: number): Counts {
   return { inserted: rows, updated: 0, unchanged: 0 }
@@ -88,6 +87,30 @@ export function delivered(to: string, { output }: DeliveryId, { table, mode }: T
   const rows = inserted + updated + unchanged
   const balance = { produced: rows, inserted, updated, unchanged, skipped: 0 }
   return { balance, output: { name: output, to, table, mode, rows } }
+}
+
+/** The same of what an earlier attempt has committed, if one has. */
+export function deliveredBefore(
+  to: string,
+  id: DeliveryId,
+  target: Target,
+  committed: Committed | undefined,
+): Delivery['delivered'] {
+  return committed && { ...delivered(to, id, target, committed), superseded: committed.superseded }
+}
+
+/** Runs what an abort cuts short; its reason is the error then, and not what comes of the cut. */
+export async function cutBy<T>(signal: AbortSignal, cut: () => void, call: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted()
+  signal.addEventListener('abort', cut)
+  try {
+    return await call()
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error
+  } finally {
+    signal.removeEventListener('abort', cut)
+  }
 }
 
 /** Another attempt at the same task has begun since. */

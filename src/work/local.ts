@@ -53,11 +53,6 @@ export async function runLocally(
   }
 }
 
-export interface LocallyShipped extends Shipped {
-  /** Whether the same run had delivered it already. */
-  readonly before: boolean
-}
-
 export interface LocalDelivery extends RunOptions {
   readonly engine: Engine
   readonly sinks: Sinks
@@ -77,7 +72,7 @@ export interface LocalDelivery extends RunOptions {
  * them, so that whoever runs the command again after it broke off goes on with it. When something else has been written
  * to the table since, the same is done anew, under the next id.
  */
-export async function deliverLocally(delivery: LocalDelivery): Promise<LocallyShipped> {
+export async function deliverLocally(delivery: LocalDelivery): Promise<Shipped> {
   const { engine, sinks, job, run, key, again, now, signal, onProgress, fail } = delivery
   const report = { ...run.report, outputs: run.report.outputs.filter(({ name }) => Object.hasOwn(job.targets, name)) }
   // Who has dropped a table wants its rows again.
@@ -98,8 +93,7 @@ export async function deliverLocally(delivery: LocalDelivery): Promise<LocallySh
       fail,
     })
     const { state } = shipped
-    if (state === 'new') return { ...shipped, before: false }
-    if (state === 'repeated' && !again && !isGone) return { ...shipped, before: true }
+    if (state === 'new' || (state === 'repeated' && !again && !isGone)) return shipped
   }
 }
 

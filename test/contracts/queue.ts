@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { openCatalog } from '../../src/catalog/open.ts'
-import { newId } from '../../src/ids.ts'
 import { createLog } from '../../src/log.ts'
 import type { Catalog, Queue } from '../../src/ports.ts'
+import { taskOf } from './catalog-samples.ts'
 
 const hour = 3_600_000
 
@@ -18,16 +18,7 @@ export async function makeCatalog(count: number) {
   const catalog = await openCatalog(join(folder, 'catalog.db'), { log: createLog('silent') })
   const tasks: string[] = []
   for (let n = 0; n < count; n++) {
-    const task = {
-      owner: 'local',
-      pipeline: 'p',
-      pipelineText: '',
-      params: {},
-      inputs: [],
-      retryOf: null,
-      corrects: null,
-    }
-    tasks.push((await catalog.createTask({ id: newId(), ...task })).id)
+    tasks.push((await catalog.createTask(taskOf([]))).id)
   }
   return {
     catalog,

@@ -1,4 +1,4 @@
-/** Why a database in a file does not take an output, said once for all kinds. */
+/** Why a database does not take an output, said once for all of them. */
 import { AppError } from '../errors.ts'
 
 export function notATable(name: string): AppError {
