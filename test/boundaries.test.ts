@@ -62,7 +62,7 @@ const phrases: readonly (readonly [what: string, phrase: RegExp, files: readonly
   [
     'signals and last resorts',
     /(?<![.#\w])process\.(on|once|addListener)\b/,
-    ['main.ts', 'sinks/file-child.ts', 'work/child.ts'],
+    ['main.ts', 'sinks/file/child.ts', 'work/child.ts'],
   ],
   ['the process itself as a victim', /\bprocess\.kill\(process\.pid/, ['failpoints.ts', 'lifeline.ts']],
   ['the standard streams', /(?<![.#\w])process\.std(in|out|err)\b|\bconsole\./, ['main.ts']],

@@ -43,14 +43,14 @@ async function openTableSink(
   switch (scheme) {
     case 'postgres':
     case 'postgresql':
-      return (await import('./postgres.ts')).postgresSink(name, url, fail)
+      return (await import('./postgres/sink.ts')).postgresSink(name, url, fail)
     case 'mysql':
     case 'mariadb':
-      return (await import('./mysql.ts')).mysqlSink(name, url.replace(/^mariadb:/, 'mysql:'), fail)
+      return (await import('./mysql/sink.ts')).mysqlSink(name, url.replace(/^mariadb:/, 'mysql:'), fail)
     case 'sqlite':
-      return (await import('./sqlite.ts')).sqliteSink(name, pathOf(url), options)
+      return (await import('./sqlite/sink.ts')).sqliteSink(name, pathOf(url), options)
     case 'duckdb':
-      return (await import('./duckdb.ts')).duckdbSink(name, pathOf(url), options)
+      return (await import('./duckdb/sink.ts')).duckdbSink(name, pathOf(url), options)
     default:
       throw new RangeError(`the settings let a sink pass that nobody knows: ${scheme}`)
   }

@@ -1,0 +1,102 @@
+/** What MySQL and MariaDB say, as our errors: by the number of the error, else by the class of its SQLSTATE. */
+import { AppError, type ErrorCode, errnoOf } from '../../errors.ts'
+import { unreachable } from '../unreachable.ts'
+
+type Meaning = readonly [code: ErrorCode, what: string]
+
+const busy: Meaning = ['unavailable', 'it is short of memory or connections']
+const ended: Meaning = ['unavailable', 'the session was ended, or the server is starting or stopping']
+const inTheWay: Meaning = ['unavailable', 'another session was in the way']
+const readOnly: Meaning = ['unavailable', 'it takes no writes at present: it is read-only']
+const full: Meaning = ['full', 'its disk is full; free some space there']
+const noLogin: Meaning = ['unprocessable', 'it refuses the login; correct user and password in the URL of the sink']
+const forbidden: Meaning = ['unprocessable', 'the user may not do this; grant it']
+const noLocalInfile: Meaning = [
+  'unprocessable',
+  'it takes no rows from its clients; set local_infile = ON there (SET GLOBAL local_infile = ON)',
+]
+
+/** MySQL's Server Error Message Reference, and MariaDB's Error Codes. */
+const numbers: Readonly<Record<number, Meaning>> = {
+  1020: inTheWay,
+  1021: full,
+  1037: busy,
+  1038: busy,
+  1040: busy,
+  1041: busy,
+  1044: forbidden,
+  1045: noLogin,
+  1049: ['unprocessable', 'there is no such database; create it, or correct the URL of the sink'],
+  1050: ['unavailable', 'another session has just made the table'],
+  1053: ended,
+  1095: inTheWay,
+  1114: full,
+  1135: busy,
+  1142: forbidden,
+  1143: forbidden,
+  1148: noLocalInfile,
+  1203: busy,
+  1205: inTheWay,
+  1206: inTheWay,
+  1213: inTheWay,
+  1226: busy,
+  1227: forbidden,
+  1290: readOnly,
+  1317: ended,
+  1412: inTheWay,
+  1637: busy,
+  1698: noLogin,
+  1792: readOnly,
+  1836: readOnly,
+  1927: ended,
+  1969: ended,
+  3024: ended,
+  3169: ended,
+  3675: full,
+  3948: noLocalInfile,
+  4031: ended,
+  4166: noLocalInfile,
+}
+
+const classes: Readonly<Record<string, Meaning>> = {
+  '08': ['unavailable', 'the connection broke off'],
+  '22': ['unprocessable', 'it refuses a value'],
+  '23': ['unprocessable', 'it refuses a row'],
+  '28': noLogin,
+  '40': inTheWay,
+  '45': ['unprocessable', 'a trigger of the table refuses'],
+}
+
+/** @param sink its name; nothing of its URL is ever told. */
+export function translated(sink: string, error: unknown): unknown {
+  if (error instanceof AppError || !(error instanceof Error)) return error
+  const refuse = ([code, what]: Meaning, details?: Record<string, unknown>) =>
+    new AppError(code, `The database ${sink} (MySQL): ${what}.`, { cause: error, ...(details && { details }) })
+  if (isOfServer(error)) {
+    const { errno, sqlState = '', sqlMessage } = error
+    const isFull = /\b(errno|Errcode|Got error): ?28\b|\berror 28\b/i.test(sqlMessage)
+    const [code, what] = isFull
+      ? full
+      : (numbers[errno] ?? classes[sqlState.slice(0, 2)] ?? ['unprocessable', 'it refuses the statement'])
+    // The message names the user and the host of a login that is refused.
+    const more = what === noLogin[1] ? '' : `: ${sqlMessage}`
+    return refuse([code, what + more], { errno, sqlState })
+  }
+  const away = unreachable(error)
+  if (away !== undefined) return refuse(away)
+  const errno = errnoOf(error) ?? ''
+  if (/^(AUTH|HANDSHAKE)_/.test(errno)) return refuse(['unprocessable', `no session can begin (${error.message})`])
+  // The driver has no code for a connection that is closed already.
+  if (errno.startsWith('PROTOCOL_') || /in closed state/.test(error.message)) return refuse(classes['08'] ?? ended)
+  return error
+}
+
+interface ServerError extends Error {
+  readonly errno: number
+  readonly sqlState?: string
+  readonly sqlMessage: string
+}
+
+function isOfServer(error: Error): error is ServerError {
+  return 'sqlMessage' in error && 'errno' in error && typeof error.errno === 'number'
+}
