@@ -66,6 +66,7 @@ export async function startApp(config: Config, { version, log }: { version: stri
       scratch,
       workers: config.WORKERS,
       leaseMs: config.LEASE,
+      timeoutMs: config.TASK_TIMEOUT,
       drainMs: config.DRAIN,
       retry: {
         attempts: config.ATTEMPTS,

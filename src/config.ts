@@ -194,8 +194,8 @@ function sinkProblem(text: string): string | undefined {
     if (!URL.canParse(text)) return 'it is no URL; write what is special in user and password as %XX'
     // The driver would print what it does not know, which may be part of a password.
     const { search, protocol } = new URL(text)
-    if (search === '' || protocol.startsWith('postgres')) return undefined
-    return 'it takes nothing behind a “?”; in a password, write it as %3F'
+    if (search === '' || search === '?tls=require' || protocol.startsWith('postgres')) return undefined
+    return 'it takes nothing behind a “?” but tls=require; in a password, write it as %3F'
   }
   if (/^(sqlite|duckdb):(\/\/\/|(?!\/\/).)/.test(text)) return undefined
   return 'expected postgres://…, mysql://…, sqlite:FILE or duckdb:FILE'

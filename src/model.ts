@@ -1,8 +1,9 @@
 /**
- * The nouns of Rowmill and the moves they may make. Pure: no clock, no I/O, no import but the error type and
- * the contract of a file's columns.
+ * The nouns of Rowmill and the moves they may make. Pure: no clock, no I/O, no import but the error type,
+ * the codes of what is said of files, and the contract of their columns.
  * Times are milliseconds since 1970 (UTC); sizes are bytes; ids are ULIDs.
  */
+import type { WarningCode } from './codes.ts'
 import { AppError, type ErrorCode } from './errors.ts'
 import type { Schema } from './table-schema.ts'
 
@@ -74,6 +75,19 @@ export function checkUncorrected({ id, correctedBy }: Pick<Task, 'id' | 'correct
   )
 }
 
+/** @throws {AppError} conflict, when what it has delivered cannot be taken back, or was already. */
+export function checkUndoable(task: Pick<Task, 'id' | 'state' | 'outputs' | 'undoneBy'>): void {
+  const { id, state, outputs, undoneBy } = task
+  const conflict = (why: string) => new AppError('conflict', `Task ${id} ${why}`)
+  if (state !== 'succeeded') throw conflict(`${isEnded(state) ? 'has' : 'is'} ${state}; there is nothing to undo.`)
+  if (undoneBy !== null) throw conflict(`is undone by task ${undoneBy} already.`)
+  const tables = outputs.filter((output): output is TableOutput => !isFile(output))
+  if (tables.length === 0) throw conflict('has put no rows into tables; there is nothing to undo.')
+  const fixed = tables.find(({ undoable }) => !undoable)
+  if (fixed === undefined) return
+  throw conflict(`cannot be undone: nothing was kept of what it did to the table ${fixed.table} of ${fixed.to}.`)
+}
+
 /** One run of a pipeline over uploads, with a snapshot of the pipeline's text and its params. */
 export interface Task {
   readonly id: string
@@ -104,10 +118,24 @@ export interface Task {
   readonly rejects: RejectsFile | null
   readonly error: TaskError | null
   readonly retryOf: string | null
+  /** By which databases know what it delivers: its own id, or that of the task whose commit it goes on with. */
+  readonly delivery: string
   /** The task whose rejects it brings, corrected. */
   readonly corrects: string | null
-  /** The task that brings its rejects, corrected; one that failed or was cancelled does not count. */
+  /** The task that brings its rejects, corrected; one that has come to nothing does not count. */
   readonly correctedBy: string | null
+  /** Whether it only finds out what it would deliver. */
+  readonly dryRun: boolean
+  /** What a dry run has found out. */
+  readonly plan: Plan | null
+  /** The hash of the plan that alone it may carry out. */
+  readonly planHash: string | null
+  /** The task whose rows it takes out of their tables again. */
+  readonly undoes: string | null
+  /** The task that takes its rows out again; one that has come to nothing does not count. */
+  readonly undoneBy: string | null
+  /** What that has come to, by output. */
+  readonly undone: Readonly<Record<string, Undone>> | null
   readonly createdAt: number
   readonly startedAt: number | null
   readonly endedAt: number | null
@@ -115,6 +143,12 @@ export interface Task {
 
 export type Param = string | number | boolean | readonly string[]
 export type Params = Readonly<Record<string, Param>>
+
+/** What a new task takes over from the one that it is to do again. */
+export type Retried = Pick<
+  Task,
+  'owner' | 'pipeline' | 'pipelineText' | 'params' | 'inputs' | 'corrects' | 'dryRun' | 'planHash' | 'undoes'
+>
 
 /** Which upload feeds which of the pipeline's inputs. Several uploads of one input are read one after another. */
 export interface TaskInput {
@@ -143,36 +177,6 @@ export interface Progress {
 }
 
 /** What is worth a word and fails nothing. */
-export const warningCodes = [
-  'no-rows',
-  'one-column',
-  'blank-label',
-  'duplicate-label',
-  'extra-label',
-  'missing-label',
-  'dialect-guess',
-  'quote-guess',
-  'spaced-cells',
-  'preamble',
-  'no-header',
-  'header-guess',
-  'header-width',
-  'second-header',
-  'repeated-header',
-  'drawn-table',
-  'summary-row',
-  'empty-record',
-  'encoding-guess',
-  'byte-order-mark',
-  'end-of-file-mark',
-  'blank-row',
-  'mixed-line-ends',
-  'ambiguous-date',
-  'decimal-comma',
-  'local-datetime',
-] as const
-export type WarningCode = (typeof warningCodes)[number]
-
 export interface Warning {
   readonly code: WarningCode
   readonly message: string
@@ -215,6 +219,26 @@ export function checkBalances({ inputs, outputs }: Balances): void {
   }
 }
 
+/** What a task would come to: what it would do to tables as they are, and to nothing else. */
+export interface Plan extends Balances {
+  /** SHA-256, in hex, over the inputs, the pipeline's text, the params, the columns of the tables, and the counts. */
+  readonly hash: string
+}
+
+/** What has become of the rows of an output that was undone. */
+export interface Undone {
+  /** Rows that were taken out. */
+  readonly removed: number
+  /** Rows that are again what they were before, or there again. */
+  readonly restored: number
+  /** Rows that were left as they are, since somebody else has changed them or taken them out. */
+  readonly left: number
+  /** The keys of those, where the table has a key: as many as `maxLeftKeys`. */
+  readonly leftKeys: readonly Readonly<Record<string, string | null>>[]
+}
+
+export const maxLeftKeys = 1000
+
 function unbalanced(what: string, balance: InputBalance | OutputBalance): Error {
   return new Error(`${what} does not balance: ${JSON.stringify(balance)}`)
 }
@@ -240,6 +264,8 @@ export interface Target {
   /** The columns that tell rows apart; empty but for upsert. */
   readonly key: readonly string[]
   readonly drift: DriftPolicy
+  /** Whether what is needed to undo it is kept: the rows' task, the table that is replaced, the rows that are changed. */
+  readonly undoable: boolean
 }
 
 /** Where the blobs of results stand: by task and attempt, so that no attempt can touch what another has stored. */
@@ -270,6 +296,8 @@ export interface TableOutput {
   readonly table: string
   readonly mode: LoadMode
   readonly rows: number
+  /** Whether the table keeps what is needed to undo it. */
+  readonly undoable: boolean
 }
 
 export function isFile(output: Output): output is FileOutput {
@@ -291,22 +319,6 @@ export interface FixableFile {
   readonly bytes: number
   readonly blob: string
 }
-
-/** Frictionless's names where it has one, `quote-error` where it has none. */
-export const rejectCodes = [
-  'missing-cell',
-  'extra-cell',
-  'type-error',
-  'constraint-error',
-  'unique-error',
-  'primary-key',
-  'foreign-key',
-  'quote-error',
-  'encoding-error',
-  'nul-byte',
-  'long-record',
-] as const
-export type RejectCode = (typeof rejectCodes)[number]
 
 // ------------------------------------------------------------------------------------------------- pipelines
 
@@ -375,6 +387,7 @@ export interface TableSpec {
   readonly mode?: string | undefined
   readonly key?: string | readonly string[] | undefined
   readonly drift?: string | undefined
+  readonly undoable?: boolean | string | undefined
 }
 
 export function isForTable(spec: OutputSpec): spec is TableSpec {

@@ -12,12 +12,15 @@ import type {
   Params,
   Part,
   Pipeline,
+  Plan,
   Progress,
   RejectsFile,
+  Retried,
   Target,
   Task,
   TaskError,
   TaskState,
+  Undone,
   Upload,
   Warning,
 } from './model.ts'
@@ -27,10 +30,7 @@ import type { ColumnType, Field } from './table-schema.ts'
 
 export type NewUpload = Pick<Upload, 'id' | 'owner' | 'name'>
 
-export type NewTask = Pick<
-  Task,
-  'id' | 'owner' | 'pipeline' | 'pipelineText' | 'params' | 'inputs' | 'retryOf' | 'corrects'
->
+export type NewTask = Retried & Pick<Task, 'id' | 'retryOf'>
 
 /** Newest first; `before` is the id of the last one seen. */
 export interface Page {
@@ -46,6 +46,8 @@ export type Verdict =
       readonly warnings: readonly Warning[]
       readonly outputs: readonly Output[]
       readonly rejects: RejectsFile | null
+      readonly plan?: Plan
+      readonly undone?: Readonly<Record<string, Undone>>
     }
   | {
       readonly state: 'failed'
@@ -85,8 +87,13 @@ export interface Catalog extends AsyncDisposable {
   claim(id: string, leaseMs: number): Promise<Task | undefined>
   /** The heartbeat: a new lease and the latest progress. False: stop, the task is no longer this attempt's. */
   renew(id: string, attempt: number, leaseMs: number, progress: Progress | null): Promise<boolean>
-  /** From now on the task goes forward: something of it may be visible. False: it is no longer this attempt's. */
-  commit(id: string, attempt: number): Promise<boolean>
+  /**
+   * From now on the task goes forward: something of it may be visible. False: it is no longer this attempt's.
+   * @param targets what the rows were made for; whoever goes on with it makes them for the same.
+   */
+  commit(id: string, attempt: number, targets: Targets): Promise<boolean>
+  /** What a task began its commit with; undefined when it has not. */
+  targets(id: string): Promise<Targets | undefined>
   finish(id: string, attempt: number, verdict: Verdict): Promise<boolean>
   /** @throws {AppError} conflict, when the task has ended, or has begun to commit. */
   cancel(id: string): Promise<Task>
@@ -136,8 +143,7 @@ export interface Job {
   readonly pipeline: Pipeline
   readonly params: Params
   readonly inputs: readonly JobInput[]
-  /** By output, of those that go to tables. */
-  readonly targets: Readonly<Record<string, JobTarget>>
+  readonly targets: Targets
   /** What `now` is for this run, in milliseconds. */
   readonly now: number
   /** Bytes the engine may plan with, and threads. */
@@ -147,6 +153,8 @@ export interface Job {
   readonly unpacked: number
   /** Of a task that corrects the rejects of another: how many records these are. Its one file is of the fixable kind. */
   readonly corrects?: number | undefined
+  /** Whether rows may be written while they are read; and whether they were. See `Report.ahead`. */
+  readonly ahead?: 'may' | 'was' | undefined
 }
 
 export interface JobInput {
@@ -156,6 +164,9 @@ export interface JobInput {
   /** What the file must hash to; null when nobody knows, and then nobody asks. */
   readonly sha256: string | null
 }
+
+/** By output, of those that go to tables. */
+export type Targets = Readonly<Record<string, JobTarget>>
 
 /** A table that an output goes to, as it is before the job. */
 export interface JobTarget {
@@ -173,6 +184,12 @@ export interface Report {
   readonly rejects: RejectsReport | null
   /** Set when the run came to an end that is the input's fault or the pipeline's; there are no outputs then. */
   readonly error: TaskError | null
+  /**
+   * `begun`: the only output can be written at once, on the expectation that the file is what its beginning looks like;
+   * its `rows` are about so many, and nothing else is known. When it is written, the job is run again, as one that `was`.
+   * `right`: the output that was written is just what this report says.
+   */
+  readonly ahead?: 'begun' | 'right' | undefined
 }
 
 export interface RejectsReport {
@@ -245,16 +262,34 @@ export interface TableSink {
    * @throws {AppError} conflict, when a later attempt has registered.
    */
   begin(id: DeliveryId, attempt: number, target: Target): Promise<Delivery>
+  /**
+   * What an upsert into a table that is there would come to if it were written now. Leaves no trace of it, and holds
+   * nobody up who writes to the table.
+   */
+  rehearse(target: Target, produced: Produced, signal: AbortSignal): Promise<OutputBalance>
+  /**
+   * Begins to take back what a task has delivered. Registers the attempt, as `begin` does.
+   * @throws {AppError} conflict, when it cannot be taken back any more: the table was loaded again since, or what was
+   *   kept is gone.
+   */
+  undo(id: DeliveryId, attempt: number, of: Undoable): Promise<Undoing>
+}
+
+/** An output that is to be undone. Its target is the one that it was delivered to. */
+export interface Undoable extends DeliveryId {
+  readonly target: Target
 }
 
 /** A task that puts rows somewhere, and which attempt at it. */
 export interface Loading {
+  /** Its `delivery`. */
   readonly task: string
   readonly attempt: number
 }
 
 /** Equal on every attempt of the same task and output. */
 export interface DeliveryId {
+  /** The task's `delivery`. */
   readonly task: string
   readonly output: string
 }
@@ -280,6 +315,8 @@ export interface WriteOptions {
 
 /** What was produced, and where it is. */
 export interface Produced extends ProducedFile {
+  /** Whether `rows` is only about so many: what the sink counts is compared later with what was read. */
+  readonly isGuess?: boolean
   readonly path: string
   /** The bytes: of the file, or of the rows that are still to be written. Their end comes only when they are whole. */
   readonly open: (signal: AbortSignal) => Readable
@@ -291,8 +328,18 @@ export interface Delivery extends AsyncDisposable {
   readonly delivered:
     | (Delivered & { /** Whether the table was written to since. */ readonly superseded: boolean })
     | undefined
-  write(produced: Produced, options: WriteOptions): Promise<void>
+  /** Everything but the commit; what it will come to. */
+  write(produced: Produced, options: WriteOptions): Promise<OutputBalance>
   commit(): Promise<Delivered>
+}
+
+/** One output on its way back. Disposed without a commit, all is as it was. */
+export interface Undoing extends AsyncDisposable {
+  /** What an earlier attempt has committed: there is nothing left to write or to commit. */
+  readonly undone: Undone | undefined
+  /** Everything but the commit. */
+  write(signal: AbortSignal): Promise<void>
+  commit(): Promise<Undone>
 }
 
 export interface Delivered {

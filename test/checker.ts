@@ -43,10 +43,12 @@ export async function check({ data, uploads, tables }: Checked): Promise<void> {
     'tasks that have not ended',
   )
   for (const { rows, expected } of tables) assert.deepEqual(rows.toSorted(), expected.toSorted())
-  const loads = tasks.filter(({ state, outputs }) => state === 'succeeded' && outputs.some((one) => !isFile(one)))
+  const loads = tasks.filter(({ state, outputs, undone }) => {
+    return state === 'succeeded' && (undone !== null || outputs.some((one) => !isFile(one)))
+  })
   assert.deepEqual(
     tables.flatMap(({ ledger }) => ledger).toSorted(),
-    loads.map(({ id }) => id).toSorted(),
+    loads.map(({ delivery }) => delivery).toSorted(),
     'the ledgers, and the tasks that have succeeded',
   )
   await sweep({ catalog, blobs, scratch: join(data, 'scratch'), log })

@@ -82,7 +82,7 @@ export interface Rows {
 }
 
 export function targetOf(given: Partial<Target> = {}): Target {
-  return { table: 'people', mode: 'append', key: [], drift: 'fail', ...given }
+  return { table: 'people', mode: 'append', key: [], drift: 'fail', undoable: true, ...given }
 }
 
 export const writing: WriteOptions = { signal: new AbortController().signal, from: 0, onProgress: () => {} }
@@ -116,6 +116,7 @@ export async function produce(file: DatabaseFile, { columns, rows, there = [] }:
     file: `rows.${format}`,
     path,
     rows: rows.length,
+    isGuess: false,
     columns: names.map((name) => ({ name, type: columns[name] ?? 'string', isThere: there.includes(name) })),
     open: () => createReadStream(path),
   }

@@ -12,7 +12,7 @@ import type { Limits } from '../src/ingest/deps.ts'
 import { createIngest, type Ingest } from '../src/ingest/ingest.ts'
 import { newId } from '../src/ids.ts'
 import { createLog } from '../src/log.ts'
-import type { Task } from '../src/model.ts'
+import type { Output, Task } from '../src/model.ts'
 import { builtInFolder, loadPipelines } from '../src/pipeline/load.ts'
 import type { Blobs, Catalog, NewTask } from '../src/ports.ts'
 import { openLocalQueue } from '../src/queue/local.ts'
@@ -125,6 +125,9 @@ export async function insertTask({ catalog }: Served, owner = 'local', over: Par
     inputs: [{ input: 'plays', upload: upload.id, name: upload.name }],
     retryOf: null,
     corrects: null,
+    dryRun: false,
+    planHash: null,
+    undoes: null,
     ...over,
   })
 }
@@ -134,7 +137,7 @@ export const rejectsCsv = 'input,line\nplays,3\n'
 export const fixableCsv = '_line,_code,_message,Song,_raw\n3,missing-cell,,,x\n'
 
 /** Lets a queued task succeed with one output, and rejects. */
-export async function succeed({ catalog, blobs }: Served, id: string): Promise<void> {
+export async function succeed({ catalog, blobs }: Served, id: string, more: readonly Output[] = []): Promise<void> {
   const claimed = await catalog.claim(id, 60_000)
   const output = await blobs.put(`results/${id}/totals`, Readable.from([Buffer.from(csv)]))
   const rejects = await blobs.put(`results/${id}/rejects`, Readable.from([Buffer.from(rejectsCsv)]))
@@ -146,7 +149,7 @@ export async function succeed({ catalog, blobs }: Served, id: string): Promise<v
       outputs: { totals: { produced: 1, inserted: 1, updated: 0, unchanged: 0, skipped: 0 } },
     },
     warnings: [],
-    outputs: [{ name: 'totals', format: 'csv', rows: 1, blob: `results/${id}/totals`, ...output }],
+    outputs: [{ name: 'totals', format: 'csv', rows: 1, blob: `results/${id}/totals`, ...output }, ...more],
     rejects: {
       count: 1,
       bytes: rejects.bytes,

@@ -7,7 +7,7 @@ import type { Target } from '../src/model.ts'
 import type { Delivered, Produced, TableSink } from '../src/ports.ts'
 import { mysqlSink } from '../src/sinks/mysql/sink.ts'
 import type { ColumnType } from '../src/table-schema.ts'
-import type { TableDatabase } from './contracts/tables.ts'
+import type { TableDatabase } from './contracts/table-samples.ts'
 import { temporaryFolder, until } from './harness.ts'
 import { freshDatabase } from './servers.ts'
 
@@ -56,7 +56,7 @@ export interface Load {
 export const writing = { signal: new AbortController().signal, from: 0, onProgress: () => {} }
 
 export function targetOf({ target = {} }: Pick<Load, 'target'>): Target {
-  return { table: 'people', mode: 'append', key: [], drift: 'fail', ...target }
+  return { table: 'people', mode: 'append', key: [], drift: 'fail', undoable: true, ...target }
 }
 
 export const idOf = ({ task }: Pick<Load, 'task'>) => ({ task, output: 'rows' })

@@ -2,11 +2,11 @@
 import type { Kysely, Transaction, UpdateObject } from 'kysely'
 import { sql } from 'kysely'
 import { checkBalances, isFile, type Output, statesBefore, type TaskError } from '../model.ts'
-import type { Catalog, Verdict } from '../ports.ts'
+import type { Catalog, Targets, Verdict } from '../ports.ts'
 import type { Database, Tables } from './tables.ts'
 import { needTask } from './tasks.ts'
 
-type Attempts = Pick<Catalog, 'dueTasks' | 'claim' | 'renew' | 'commit' | 'finish' | 'requeueLapsed'>
+type Attempts = Pick<Catalog, 'dueTasks' | 'claim' | 'renew' | 'commit' | 'targets' | 'finish' | 'requeueLapsed'>
 
 type Changes = UpdateObject<Tables, 'tasks'>
 
@@ -36,7 +36,9 @@ export function attempts({ db, now }: Database): Attempts {
       rejects_bytes: rejects?.bytes ?? null,
       rejects_blob: rejects?.blob ?? null,
       rejects_fixable: rejects === null ? null : JSON.stringify(rejects.fixable),
-      ...(state === 'succeeded' ? { warnings: JSON.stringify(verdict.warnings) } : errorColumns(verdict.error)),
+      ...(state === 'succeeded'
+        ? { warnings: JSON.stringify(verdict.warnings), plan: json(verdict.plan), undone: json(verdict.undone) }
+        : errorColumns(verdict.error)),
       ...(state === 'failed' && verdict.crashed ? { crashes: oneMore('crashes') } : {}),
     }
   }
@@ -79,9 +81,16 @@ export function attempts({ db, now }: Database): Attempts {
       return numUpdatedRows > 0n
     },
 
-    async commit(id, attempt) {
-      const { numUpdatedRows } = await held(db, id, attempt).set({ committing: 1 }).executeTakeFirst()
+    async commit(id, attempt, targets) {
+      const { numUpdatedRows } = await held(db, id, attempt)
+        .set({ committing: 1, targets: JSON.stringify(targets) })
+        .executeTakeFirst()
       return numUpdatedRows > 0n
+    },
+
+    async targets(id) {
+      const row = await db.selectFrom('tasks').select('targets').where('id', '=', id).executeTakeFirst()
+      return row === undefined || row.targets === null ? undefined : (JSON.parse(row.targets) as Targets)
     },
 
     finish: async (id, attempt, verdict) => {
@@ -137,8 +146,8 @@ async function insertOutputs(trx: Transaction<Tables>, task: string, outputs: re
       const { name, format, rows, bytes, sha256, blob } = output
       await trx.insertInto('outputs').values({ task, position, name, format, rows, bytes, sha256, blob }).execute()
     } else {
-      const { name, to, table, mode, rows } = output
-      const row = { task, position, name, sink: to, target: table, mode, rows }
+      const { name, to, table, mode, rows, undoable } = output
+      const row = { task, position, name, sink: to, target: table, mode, rows, undoable: undoable ? 1 : 0 } as const
       await trx.insertInto('table_outputs').values(row).execute()
     }
   }
@@ -149,6 +158,10 @@ function abandoned(lost: number): TaskError {
     code: 'unavailable',
     message: `The task's worker died or fell silent ${lost} times. Look into the workers' logs, then retry the task.`,
   }
+}
+
+function json(value: object | undefined): string | null {
+  return value === undefined ? null : JSON.stringify(value)
 }
 
 function oneMore(column: 'attempt' | 'crashes' | 'failures') {

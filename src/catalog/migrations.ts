@@ -8,6 +8,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0001_uploads_and_tasks': { up: uploadsAndTasks },
   '0002_outputs_of_tables': { up: outputsOfTables },
   '0003_corrections': { up: corrections },
+  '0004_plans_and_undo': { up: plansAndUndo },
 }
 
 export interface MigrationStatus {
@@ -165,4 +166,24 @@ async function corrections(db: Kysely<unknown>): Promise<void> {
   await schema.alterTable('tasks').addColumn('corrects', 'varchar(64)').execute()
   await schema.alterTable('tasks').addColumn('rejects_fixable', 'text').execute()
   await schema.createIndex('tasks_by_corrected').on('tasks').column('corrects').execute()
+}
+
+async function plansAndUndo(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db
+  await schema.alterTable('tasks').addColumn('delivery', 'varchar(64)').execute()
+  await schema.alterTable('tasks').addColumn('targets', 'text').execute()
+  await schema
+    .alterTable('tasks')
+    .addColumn('dry_run', 'integer', (column) => column.notNull().defaultTo(0))
+    .execute()
+  await schema.alterTable('tasks').addColumn('plan', 'text').execute()
+  await schema.alterTable('tasks').addColumn('plan_hash', 'varchar(64)').execute()
+  await schema.alterTable('tasks').addColumn('undoes', 'varchar(64)').execute()
+  await schema.alterTable('tasks').addColumn('undone', 'text').execute()
+  await schema.createIndex('tasks_by_delivery').on('tasks').column('delivery').execute()
+  await schema.createIndex('tasks_by_undone').on('tasks').column('undoes').execute()
+  await schema
+    .alterTable('table_outputs')
+    .addColumn('undoable', 'integer', (column) => column.notNull().defaultTo(0))
+    .execute()
 }

@@ -49,7 +49,7 @@ test('processes that open a new file at once share it, and each task is one proc
       for (let n = 0; n < 6; n++) {
         const { id } = await catalog.createUpload({ id: newId(), owner: 'local', name: 'x' })
         const inputs = [{ input: 'plays', upload: id, name: 'x' }]
-        const alone = { retryOf: null, corrects: null }
+        const alone = { retryOf: null, corrects: null, dryRun: false, planHash: null, undoes: null }
         const task = { id: newId(), owner: 'local', pipeline: 'p', pipelineText: '', params: {}, inputs, ...alone }
         await catalog.completeUpload(id, { bytes: 0, sha256: null }, task)
       }

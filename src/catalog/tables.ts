@@ -60,7 +60,16 @@ export interface TaskRow {
   error_message: string | null
   error_details: string | null
   retry_of: string | null
+  /** NULL for the task's own id. */
+  delivery: string | null
+  /** What its commit began with. */
+  targets: string | null
   corrects: string | null
+  dry_run: 0 | 1
+  plan: string | null
+  plan_hash: string | null
+  undoes: string | null
+  undone: string | null
   created_at: number
   started_at: number | null
   ended_at: number | null
@@ -96,6 +105,7 @@ export interface TableOutputRow {
   target: string
   mode: LoadMode
   rows: number
+  undoable: 0 | 1
 }
 
 /** What each kind of database brings; the rest of the catalog is the same for all. Its errors are AppErrors. */

@@ -4,9 +4,11 @@ import {
   type Balances,
   checkMove,
   checkUncorrected,
+  checkUndoable,
   type FixableFile,
   type Output,
   type Params,
+  type Plan,
   type Progress,
   statesBefore,
 } from '../model.ts'
@@ -69,8 +71,10 @@ async function insertTask(trx: Transaction<Tables>, now: RawBuilder<number>, tas
     task.inputs.map((input) => input.upload),
     'complete',
   )
-  const { id, owner, pipeline, pipelineText, params, inputs, retryOf, corrects } = task
-  if (corrects !== null) await holdUncorrected(trx, corrects)
+  const { id, owner, pipeline, pipelineText, params, inputs, retryOf, corrects, undoes } = task
+  const goesOn = retryOf === null ? undefined : await goOn(trx, retryOf)
+  if (corrects !== null) await holdUncorrected(trx, corrects, goesOn?.delivery)
+  if (undoes !== null) await holdUndoable(trx, undoes, goesOn?.delivery)
   await trx
     .insertInto('tasks')
     .values({
@@ -89,7 +93,11 @@ async function insertTask(trx: Transaction<Tables>, now: RawBuilder<number>, tas
       warnings: '[]',
       retry_of: retryOf,
       corrects,
+      dry_run: task.dryRun ? 1 : 0,
+      plan_hash: task.planHash,
+      undoes,
       created_at: now,
+      ...goesOn,
     })
     .execute()
   if (inputs.length === 0) return
@@ -98,35 +106,97 @@ async function insertTask(trx: Transaction<Tables>, now: RawBuilder<number>, tas
 }
 
 /**
- * Locks a task for the rest of the transaction.
- * @throws {AppError} conflict, when another corrects it, or is about to.
+ * What a task takes over from one that has failed within its commit: something of that may be visible, and must not come
+ * a second time. Undefined for one that has delivered nothing, or all.
+ * @throws {AppError} conflict, when another goes on with it already.
  */
-async function holdUncorrected(trx: Transaction<Tables>, id: string): Promise<void> {
+async function goOn(
+  trx: Transaction<Tables>,
+  id: string,
+): Promise<Pick<TaskRow, 'delivery' | 'attempt' | 'committing' | 'targets'> | undefined> {
+  await hold(trx, id)
+  const { state, attempt, committing, targets, delivery } = await needRow(trx, id)
+  if (state !== 'failed' || committing === 0) return undefined
+  const same = delivery ?? id
+  const other = await trx
+    .selectFrom('tasks')
+    .select('id')
+    .where('delivery', '=', same)
+    .where('id', '>', id)
+    .executeTakeFirst()
+  if (other !== undefined) {
+    throw new AppError('conflict', `Task ${id} has begun its commit, and task ${other.id} goes on with it. Retry that.`)
+  }
+  return { delivery: same, attempt, committing, targets }
+}
+
+/** Locks a task for the rest of the transaction. */
+async function hold(trx: Transaction<Tables>, id: string): Promise<void> {
   await trx
     .updateTable('tasks')
     .set((column) => ({ corrects: column.ref('corrects') }))
     .where('id', '=', id)
     .execute()
-  checkUncorrected({ id, correctedBy: (await correctionsOf(trx, [id])).get(id) ?? null })
 }
 
-/** By the task that is corrected, the one that does so. */
-async function correctionsOf(db: Kysely<Tables>, ids: readonly string[]): Promise<Map<string, string>> {
+/**
+ * @param delivery of the task that is about to correct it.
+ * @throws {AppError} conflict, when another corrects it, or is about to.
+ */
+async function holdUncorrected(trx: Transaction<Tables>, id: string, delivery: string | null = null): Promise<void> {
+  await hold(trx, id)
+  checkUncorrected({ id, correctedBy: (await answersTo(trx, 'corrects', [id], delivery)).get(id) ?? null })
+}
+
+/** @throws {AppError} conflict, when it cannot be undone, or another does so. */
+async function holdUndoable(trx: Transaction<Tables>, id: string, delivery: string | null = null): Promise<void> {
+  await hold(trx, id)
+  checkUndoable({
+    ...(await needTask(trx, id)),
+    undoneBy: (await answersTo(trx, 'undoes', [id], delivery)).get(id) ?? null,
+  })
+}
+
+/**
+ * By task, the one that corrects or undoes it.
+ * @param but is left out: the one that goes by this delivery.
+ */
+async function answersTo(
+  db: Kysely<Tables>,
+  how: 'corrects' | 'undoes',
+  ids: readonly string[],
+  but: string | null = null,
+): Promise<Map<string, string>> {
   if (ids.length === 0) return new Map()
   const rows = await db
     .selectFrom('tasks')
-    .select(['id', 'corrects'])
-    .where('corrects', 'in', ids)
-    .where('state', 'not in', ['failed', 'cancelled'])
+    .select(['id', 'delivery', how])
+    .where(how, 'in', ids)
+    // One that has failed within its commit may have come to something.
+    .where((where) => where.or([where('state', 'not in', ['failed', 'cancelled']), where('committing', '=', 1)]))
+    .orderBy('id')
     .execute()
-  return new Map(rows.map(({ id, corrects }) => [corrects ?? '', id]))
+  const others = rows.filter(({ id, delivery }) => but === null || (delivery ?? id) !== but)
+  return new Map(others.map((row) => [row[how] ?? '', row.id]))
 }
 
 /** @throws {AppError} not_found */
 export async function needTask(db: Kysely<Tables>, id: string): Promise<Task> {
   const task = await findTask(db, id)
-  if (task === undefined) throw new AppError('not_found', `There is no task ${id}.`)
+  if (task === undefined) throw missing(id)
   return task
+}
+
+async function needRow(db: Kysely<Tables>, id: string): Promise<TaskRow> {
+  return await db
+    .selectFrom('tasks')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow(() => missing(id))
+}
+
+function missing(id: string): AppError {
+  return new AppError('not_found', `There is no task ${id}.`)
 }
 
 async function findTask(db: Kysely<Tables>, id: string): Promise<Task | undefined> {
@@ -151,23 +221,39 @@ async function withLists(db: Kysely<Tables>, rows: readonly TaskRow[]): Promise<
     const found = db.selectFrom('outputs').selectAll().where('task', 'in', done)
     for (const { task, position, ...output } of await found.execute()) outputs.get(task)?.push({ position, output })
     const tables = db.selectFrom('table_outputs').selectAll().where('task', 'in', done)
-    for (const { task, position, sink: to, target: table, name, mode, rows: count } of await tables.execute()) {
-      outputs.get(task)?.push({ position, output: { name, to, table, mode, rows: count } })
+    for (const {
+      task,
+      position,
+      sink: to,
+      target: table,
+      name,
+      mode,
+      rows: count,
+      undoable,
+    } of await tables.execute()) {
+      const output = { name, to, table, mode, rows: count, undoable: undoable === 1 }
+      outputs.get(task)?.push({ position, output })
     }
   }
-  const corrected = await correctionsOf(db, done)
+  const corrected = await answersTo(db, 'corrects', done)
+  const undone = await answersTo(db, 'undoes', done)
   return rows.map((row) => {
     const delivered = (outputs.get(row.id) ?? []).toSorted((a, b) => a.position - b.position)
     return taskOf(
       row,
       inputs.get(row.id) ?? [],
       delivered.map(({ output }) => output),
-      corrected.get(row.id) ?? null,
+      { correctedBy: corrected.get(row.id) ?? null, undoneBy: undone.get(row.id) ?? null },
     )
   })
 }
 
-function taskOf(row: TaskRow, inputs: TaskInput[], outputs: Output[], correctedBy: string | null): Task {
+function taskOf(
+  row: TaskRow,
+  inputs: TaskInput[],
+  outputs: Output[],
+  answers: Pick<Task, 'correctedBy' | 'undoneBy'>,
+): Task {
   return {
     id: row.id,
     owner: row.owner,
@@ -190,8 +276,14 @@ function taskOf(row: TaskRow, inputs: TaskInput[], outputs: Output[], correctedB
     rejects: rejectsOf(row),
     error: errorOf(row),
     retryOf: row.retry_of,
+    delivery: row.delivery ?? row.id,
     corrects: row.corrects,
-    correctedBy,
+    dryRun: row.dry_run === 1,
+    plan: row.plan === null ? null : (JSON.parse(row.plan) as Plan),
+    planHash: row.plan_hash,
+    undoes: row.undoes,
+    undone: row.undone === null ? null : (JSON.parse(row.undone) as Task['undone']),
+    ...answers,
     createdAt: row.created_at,
     startedAt: row.started_at,
     endedAt: row.ended_at,

@@ -1,20 +1,30 @@
 /** What can be said on the command line. Each command's module is loaded when it is called, so that help is quick. */
-import { Command, Help, InvalidArgumentError, Option } from 'commander'
+import { Command, Help, Option } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
 import { asAppError } from '../errors.ts'
 import { type ReaderOptions, taskStates } from '../model.ts'
 import type { Context, ExitCode } from './context.ts'
 import { harmlessContext, harmlessError, inLine } from './harmless.ts'
+import {
+  dryRunOption,
+  examples,
+  type GivenParams,
+  paramOption,
+  planOption,
+  share,
+  unescaped,
+  wholeNumber,
+} from './options.ts'
 import { outputPlace } from './places.ts'
 
 export type Run = (command: (context: Context) => Promise<ExitCode>) => Promise<void>
-
-type GivenParams = Record<string, string | string[]>
 
 interface RunOptions {
   readonly output?: string
   readonly param: GivenParams
   readonly again: boolean
+  readonly dryRun: boolean
+  readonly plan?: string
 }
 
 /** @param runCommand makes the context a command works with, and keeps its exit code. */
@@ -87,14 +97,17 @@ function addRun(program: Command, run: Run): void {
     .option('-o, --output <DIR>', 'write each output to DIR/NAME.FORMAT, and rejects beside them')
     .addOption(paramOption())
     .option('--again', 'put rows into tables even if the same run has done so before', false)
+    .addOption(dryRunOption())
+    .addOption(planOption())
     .action(async (pipeline: string, files: string[], options: RunOptions) => {
       // The child starts while the rest is loaded, which takes about as long.
       const { openSupervisor, startChild } = await import('../work/supervisor.ts')
       const child = startChild()
       return await run(async (context) => {
         await using engine = openSupervisor(context.config, context.log, child)
-        const { again, param: params } = options
-        const args = { pipeline, files, output: await outputPlace(options.output), params, again }
+        const { again, param: params, dryRun, plan } = options
+        const output = await outputPlace(options.output)
+        const args = { pipeline, files, output, params, again, dryRun, planHash: plan }
         return await (await import('./run.ts')).run(args, engine, context)
       })
     })
@@ -102,6 +115,7 @@ function addRun(program: Command, run: Run): void {
     ['./rowmill run song-plays examples/plays.csv', 'the only output goes to stdout'],
     ['./rowmill run profile people.csv -o out', 'out/profile.ndjson, and out/rejects.csv if any'],
     ['./rowmill run load people.csv --param table=people', 'into data/warehouse.duckdb'],
+    ['./rowmill run load people.csv --param table=people --dry-run', 'what that would come to'],
   ])
 }
 
@@ -171,7 +185,7 @@ interface CleanOptions extends ReaderOptions {
 }
 
 /** What the task says that is corrected. */
-const withTask = ['pipeline', 'param']
+const withTask = ['pipeline', 'param', 'dryRun', 'plan']
 
 interface PushOptions {
   readonly pipeline?: string
@@ -179,6 +193,8 @@ interface PushOptions {
   readonly wait: boolean
   readonly output?: string
   readonly param: GivenParams
+  readonly dryRun: boolean
+  readonly plan?: string
 }
 
 function addPush(program: Command, run: Run): void {
@@ -191,12 +207,15 @@ function addPush(program: Command, run: Run): void {
     .option('-w, --wait', 'wait for the end and fetch what comes out', false)
     .option('-o, --output <DIR>', 'with --wait: save each output as DIR/NAME.FORMAT, rejects as DIR/rejects.csv')
     .addOption(paramOption())
-    .action((files: string[], { pipeline, corrects, param: params, wait, ...options }: PushOptions) =>
+    .addOption(dryRunOption())
+    .addOption(planOption())
+    .action((files: string[], { pipeline, corrects, param: params, wait, dryRun, plan, ...options }: PushOptions) =>
       run(async (context) => {
         if (pipeline === undefined && corrects === undefined)
           push.error("error: required option '-p, --pipeline <NAME>' not specified")
         if (corrects !== undefined && files.length > 1) push.error('error: --corrects takes one file')
-        const order = corrects === undefined ? { pipeline: pipeline ?? '', params } : { corrects }
+        const task = { pipeline: pipeline ?? '', params, dryRun, planHash: plan }
+        const order = corrects === undefined ? task : { corrects }
         const output = await outputPlace(options.output)
         return (await import('./push.ts')).push({ files, order, wait, output }, context)
       }),
@@ -212,12 +231,13 @@ function addPush(program: Command, run: Run): void {
 function addTasks(program: Command, run: Run): void {
   const tasks = program
     .command('tasks')
-    .description('list, show, cancel and retry the tasks of the service; alone, list them')
+    .description('list, show, cancel, retry and undo the tasks of the service; alone, list them')
   examples(tasks, [
     ['./rowmill tasks', 'the latest 20'],
     ['./rowmill tasks list --state failed --json', ''],
     ['./rowmill tasks show ID', 'balances, outputs, the error if any'],
     ['./rowmill tasks retry ID', 'prints the id of the new task'],
+    ['./rowmill tasks undo ID --wait', 'takes its rows out of their tables again'],
   ])
   tasks
     .command('list', { isDefault: true })
@@ -246,6 +266,19 @@ function addTasks(program: Command, run: Run): void {
       .argument('<ID>', 'as `tasks list` has it')
       .action((id: string) => run(async (context) => (await import('./tasks.ts')).changeTask({ id, move }, context)))
   }
+  addUndo(tasks, run)
+}
+
+function addUndo(tasks: Command, run: Run): void {
+  const undo = tasks
+    .command('undo')
+    .description('take the rows of a task out of their tables again, by a new task')
+    .argument('<ID>', 'as `tasks list` has it')
+    .option('-w, --wait', 'wait for the end, and say what has become of the rows', false)
+    .action((id: string, { wait }: { wait: boolean }) =>
+      run(async (context) => (await import('./undo.ts')).undoTask({ id, wait }, context)),
+    )
+  examples(undo, [['./rowmill tasks undo ID --wait', 'exit code 3: some rows had changed since, and were left']])
 }
 
 function addPipelines(program: Command, run: Run): void {
@@ -357,43 +390,4 @@ function addConfig(program: Command, run: Run): void {
       run(async (context) => (await import('./migrate.ts')).migrateCatalog(options, context)),
     )
   examples(migrate, [['./rowmill migrate --check', '']])
-}
-
-function examples(command: Command, lines: readonly (readonly [string, string])[]): void {
-  const width = Math.max(...lines.map(([line]) => line.length))
-  const text = lines.map(([line, about]) => `  ${about === '' ? line : `${line.padEnd(width)}  # ${about}`}`)
-  command.addHelpText('after', `\nExamples:\n${text.join('\n')}`)
-}
-
-function paramOption(): Option {
-  return new Option('--param <NAME=VALUE>', "one of the pipeline's params; may come several times")
-    .default({}, 'those of the pipeline')
-    .argParser((text, given: GivenParams): GivenParams => {
-      const at = text.indexOf('=')
-      if (at < 1) throw new InvalidArgumentError('It is written NAME=VALUE.')
-      const name = text.slice(0, at)
-      const value = text.slice(at + 1)
-      const before = Object.hasOwn(given, name) ? given[name] : undefined
-      return { ...given, [name]: before === undefined ? value : [before, value].flat() }
-    })
-}
-
-/** What is hard to type. */
-function unescaped(text: string): string {
-  return text.replaceAll('\\t', '\t').replaceAll('\\n', '\n').replaceAll('\\r', '\r')
-}
-
-function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
-  return (text) => {
-    const number = Number(text)
-    if (/^\d+$/.test(text) && number >= least && number <= most) return number
-    const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `from ${least} to ${most}`
-    throw new InvalidArgumentError(`It is a whole number, ${range}.`)
-  }
-}
-
-function share(text: string): number {
-  const number = Number(text)
-  if (/^\d*\.?\d+$/.test(text) && number <= 1) return number
-  throw new InvalidArgumentError('It is a share from 0 to 1, such as 0.001.')
 }

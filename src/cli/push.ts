@@ -10,6 +10,7 @@ import { follow } from './follow.ts'
 import { errorText, inLine } from './harmless.ts'
 import { type Meter, phases, quantity, withMeter } from './progress.ts'
 import { tableLine } from './loaded.ts'
+import { planText } from './planned.ts'
 import { familyLine, fixableFiles, rejectsFile, rejectsTable, shownRejects } from './rejects.ts'
 import { makeFolder, save } from './save.ts'
 
@@ -17,7 +18,13 @@ export interface PushArgs {
   readonly files: readonly string[]
   /** What to do with them: run a pipeline, or correct the rejects of a task, which takes one file. */
   readonly order:
-    | { readonly pipeline: string; readonly params: Readonly<Record<string, string | readonly string[]>> }
+    | {
+        readonly pipeline: string
+        readonly params: Readonly<Record<string, string | readonly string[]>>
+        readonly dryRun: boolean
+        /** The plan that alone may be carried out. */
+        readonly planHash: string | undefined
+      }
     | { readonly corrects: string }
   readonly wait: boolean
   /** Where outputs go; a single one goes to stdout without it. */
@@ -66,16 +73,20 @@ async function submit(client: Client, args: PushArgs, meter: Meter): Promise<Tas
     const path = `/v1/tasks/${encodeURIComponent(order.corrects)}/corrections`
     return (await send<{ task: TaskAnswer }>(file ?? '', [], path)).task
   }
-  const { pipeline: name, params } = order
+  const { pipeline: name, params, dryRun, planHash } = order
   if (file !== undefined && files.length === 1) {
     const given = Object.entries(params).flatMap(([param, values]) =>
       [values].flat().map((value): [string, string] => [`param.${param}`, value]),
     )
-    return (await send<{ task: TaskAnswer }>(file, [['pipeline', name], ...given])).task
+    const plan: [string, string][] = [
+      ...(dryRun ? [['dryRun', 'true'] as [string, string]] : []),
+      ...(planHash === undefined ? [] : [['planHash', planHash] as [string, string]]),
+    ]
+    return (await send<{ task: TaskAnswer }>(file, [['pipeline', name], ...plan, ...given])).task
   }
   const inputs: { upload: string }[] = []
   for (const each of files) inputs.push({ upload: (await send<{ upload: UploadAnswer }>(each, [])).upload.id })
-  return await client.post('/v1/tasks', { pipeline: name, inputs, params })
+  return await client.post('/v1/tasks', { pipeline: name, inputs, params, dryRun, planHash })
 }
 
 async function fetchResults(
@@ -85,6 +96,10 @@ async function fetchResults(
   context: Context,
 ): Promise<ExitCode> {
   const { signal, stdout, stderr } = context
+  if (task.plan !== null) {
+    stderr.write(planText(task.plan))
+    stdout.write(`${task.plan.hash}\n`)
+  }
   const outputs = task.outputs.filter((output) => 'url' in output)
   for (const output of task.outputs) {
     if (!('url' in output)) stderr.write(`${tableLine(output, task.balances?.outputs[output.name])}\n`)

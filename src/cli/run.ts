@@ -11,13 +11,26 @@ import { assignInputs } from '../pipeline/match.ts'
 import { checkParams } from '../pipeline/params.ts'
 import type { Engine, ProducedFile, Report } from '../ports.ts'
 import { openTableSinks, tableSinkNames } from '../sinks/open.ts'
-import { type Shipped, targetsOf } from '../work/deliver.ts'
-import { deliverLocally, type LocalRun, runKey, runLocally } from '../work/local.ts'
+import type { Shipped } from '../work/deliver.ts'
+import { runWhole } from '../work/ahead.ts'
+import {
+  aheadOf,
+  deliverLocally,
+  type LocalDelivery,
+  type LocalRun,
+  plannedOf,
+  planLocally,
+  type RunHow,
+  runLocally,
+} from '../work/local.ts'
+import { checkPlan } from '../work/plan.ts'
 import { limitsOf } from '../work/supervisor.ts'
+import { targetsOf } from '../work/targets.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
 import { errorText, inLine } from './harmless.ts'
 import { tableLine } from './loaded.ts'
 import { temporaryFull } from './places.ts'
+import { planText } from './planned.ts'
 import { profileTable } from './profile.ts'
 import { type Meter, phases, quantity, withMeter } from './progress.ts'
 import { fixableFiles, rejectsFile, rejectsTable, shownRejects } from './rejects.ts'
@@ -31,6 +44,10 @@ export interface RunArgs {
   readonly params: Readonly<Record<string, string | string[]>>
   /** Whether tables get what they have had from the same run before. */
   readonly again: boolean
+  /** Whether nothing is delivered, and only found out what would be. */
+  readonly dryRun: boolean
+  /** The plan that alone may be carried out. */
+  readonly planHash: string | undefined
 }
 
 /** Runs a pipeline over local files: the same child as in the service, and no service. */
@@ -58,24 +75,34 @@ export async function run(args: RunArgs, engine: Engine, context: Context): Prom
   const fail = failAt(config.FAILPOINT)
   const hasTables = outputs.length < specs.length
   const sinks = await openTableSinks(config, fail, new Set(specs.map(([, { to }]) => to)))
-  if (hasTables) await makeFolder(config.DATA)
+  if (sinks.has('warehouse')) await makeFolder(config.DATA)
   const targets = await targetsOf(sinks, pipeline, params, inputs[0]?.name ?? '', undefined)
   const job = { pipeline, params, inputs, targets, now: Date.now(), ...limitsOf(config), signal }
+  const isPlanned = hasTables || args.dryRun || args.planHash !== undefined
   // Found out beside the run, which leaves this process idle.
-  const key = hasTables ? runKey(text, job, signal) : undefined
-  key?.catch(() => undefined)
+  const planned = isPlanned ? plannedOf(job, text) : undefined
+  planned?.catch(() => undefined)
+  const deps = { engine, sinks, now: job.now, fail }
+  const inFull: RunHow = hasTables && !args.dryRun ? aheadOf(deps, planned) : runWhole
   await using local = await withMeter(stderr, (meter) =>
-    runLocally(engine, { ...job, onProgress: shownBy(meter) }),
+    runLocally(engine, { ...job, onProgress: shownBy(meter) }, inFull),
   ).catch((error: unknown) => {
     // Whatever the engine writes, it writes there.
     throw error instanceof AppError && error.code === 'full' ? temporaryFull(error) : error
   })
   for (const { message } of local.report.warnings) stderr.write(`Warning: ${inLine(message)}\n`)
+  const { again, planHash } = args
+  const isSound = local.report.error === null
+  const delivery = planned && { ...deps, job, run: local, planned: await planned, planHash, again, signal }
+  if (args.dryRun) {
+    if (isSound && delivery !== undefined) await tellPlan({ ...delivery, onProgress: () => {} }, context)
+    return await tellEnd(local, undefined, context)
+  }
+  if (isSound && !hasTables && delivery !== undefined) checkPlan(planHash, delivery.planned, local.report)
   if (args.output !== undefined) await saveOutputs(local, args.output, context)
   else if (view !== undefined) await show(local, view, context)
   else await print(local, context)
-  if (key !== undefined && local.report.error === null) {
-    const delivery = { engine, sinks, job, run: local, key: await key, again: args.again, now: job.now, signal, fail }
+  if (isSound && hasTables && delivery !== undefined) {
     tellTables(await withMeter(stderr, (meter) => deliverLocally({ ...delivery, onProgress: shownBy(meter) })), context)
   }
   // Awaited, or the folder would be gone while the rejects are read.
@@ -84,6 +111,12 @@ export async function run(args: RunArgs, engine: Engine, context: Context): Prom
 
 function shownBy(meter: Meter): (progress: Progress) => void {
   return (progress) => meter.show(phases[progress.phase], progress)
+}
+
+async function tellPlan(delivery: LocalDelivery, { stdout, stderr }: Context): Promise<void> {
+  const plan = await planLocally(delivery)
+  stderr.write(planText(plan))
+  stdout.write(`${plan.hash}\n`)
 }
 
 /** Outputs that are files. */

@@ -2,6 +2,7 @@ import type { TaskState } from '../model.ts'
 import { createClient, type TaskAnswer } from './client.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
 import { familyLine } from './rejects.ts'
+import { undoneLine } from './undo.ts'
 import { table } from './table.ts'
 
 export async function listTasks(
@@ -46,7 +47,7 @@ function listing(tasks: readonly TaskAnswer[]): string {
 
 function details(task: TaskAnswer): string {
   const { id, state, pipeline, attempt, inputs, balances, outputs, rejects, warnings, error } = task
-  const { corrects, correctedBy, family } = task
+  const { corrects, correctedBy, family, plan, undoes, undoneBy } = task
   const rows = [
     ['id', id],
     ['state', state],
@@ -68,6 +69,14 @@ function details(task: TaskAnswer): string {
     ...(rejects?.fixable ?? []).map(({ url }) => ['fixable', url]),
     ...(corrects === null ? [] : [['corrects', corrects]]),
     ...(correctedBy === null ? [] : [['corrected by', correctedBy]]),
+    ...Object.entries(plan?.outputs ?? {}).map(([name, { inserted, updated, unchanged }]) => [
+      `would be ${name}`,
+      `${inserted} inserted, ${updated} updated, ${unchanged} unchanged`,
+    ]),
+    ...(plan === null ? [] : [['plan', plan.hash]]),
+    ...(undoes === null ? [] : [['undoes', undoes]]),
+    ...Object.entries(task.undone ?? {}).map(([name, undone]) => [`undone ${name}`, undoneLine(undone)]),
+    ...(undoneBy === null ? [] : [['undone by', undoneBy]]),
     ...(family === undefined ? [] : [['family', familyLine(family)]]),
     ...warnings.map(({ message }) => ['warning', message]),
     ...(error === null ? [] : [['error', `${error.code}: ${error.message}`]]),

@@ -60,7 +60,8 @@ export async function unpack(path: string, target: string, options: UnpackOption
   }
 }
 
-async function compressionOf(path: string): Promise<Compression> {
+/** By the first bytes. */
+export async function compressionOf(path: string): Promise<Compression> {
   await using file = await open(path, 'r')
   const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0)
   const start = buffer.toString('hex', 0, bytesRead)

@@ -1,5 +1,5 @@
 /** One file to clean CSV: UTF-8, commas, LF, quotes only where they are needed, and every value as it was. */
-import type { RejectCode } from '../model.ts'
+import type { RejectCode } from '../codes.ts'
 import { columnEvidence } from './evidence.ts'
 import { Kernel } from './kernel/kernel.ts'
 import { openFile, type OpenOptions } from './open.ts'

@@ -1,4 +1,4 @@
-import type { RejectCode } from '../model.ts'
+import type { RejectCode } from '../codes.ts'
 
 /** Where a record stands. */
 export interface Place {

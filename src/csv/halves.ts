@@ -14,6 +14,9 @@ import { shapes } from './shapes.ts'
 /** Less is not worth the start of a thread. */
 const leastBytes = 32 << 20
 
+/** What is looked at to expect the same of the rest. */
+const beginningBytes = 4 << 20
+
 /** What a thread is to look at. */
 export interface Part {
   readonly file: Pick<OpenFile, 'path' | 'dialect' | 'header'>
@@ -35,6 +38,8 @@ export interface ScanOptions {
   readonly threads: number
   readonly signal: AbortSignal
   readonly onProgress: (bytes: number) => void
+  /** What has come of it when the whole file was looked at before. */
+  readonly known?: Scan | undefined
 }
 
 /** What the records are, if the file is simple; undefined if it is not. */
@@ -52,7 +57,8 @@ interface Question extends ScanOptions {
   readonly suits: (tally: Tally) => boolean
 }
 
-async function scan(file: OpenFile, { suits, ...options }: Question): Promise<Scan | undefined> {
+async function scan(file: OpenFile, { suits, known, ...options }: Question): Promise<Scan | undefined> {
+  if (known !== undefined) return suits(known.tally) ? known : undefined
   const { path, dialect, header, start, textBytes, line } = file
   const { simpleOnly, threads, onProgress } = options
   const part = { file: { path, dialect, header }, simpleOnly }
@@ -94,6 +100,24 @@ export async function scanPart(
     signal,
   })
   return { tally, evidence: file.header.map((_, column) => columnEvidence(kernel.evidence, column)) }
+}
+
+/**
+ * What the records at the beginning of a big file are; undefined for a smaller one, and where some is at fault.
+ * @returns besides, about how many there are in the whole file.
+ */
+export async function scanBeginning(
+  file: OpenFile,
+  options: Omit<ScanOptions, 'threads'>,
+): Promise<(Scan & { readonly about: number }) | undefined> {
+  const { path, dialect, header, start, textBytes, line } = file
+  if (textBytes - start < leastBytes) return undefined
+  const end = await lineAfter(file, start + beginningBytes)
+  if (end < 0) return undefined
+  const part = { file: { path, dialect, header }, start, end, line, simpleOnly: false }
+  const scanned = await scanPart(part, options)
+  if (scanned.tally.rejected > 0) return undefined
+  return { ...scanned, about: Math.round((scanned.tally.records * (textBytes - start)) / (end - start)) }
 }
 
 function elsewhere(part: Part): { result: Promise<Scan>; stop: () => Promise<unknown> } {

@@ -1,5 +1,6 @@
 /** What is to be said of a text as such: how it was encoded, and what stood at its edges. */
-import type { Warning, WarningCode } from '../model.ts'
+import type { WarningCode } from '../codes.ts'
+import type { Warning } from '../model.ts'
 import type { Detection } from './encoding.ts'
 import type { Header } from './sniff.ts'
 import { isMarked, unmarked } from './text/marks.ts'

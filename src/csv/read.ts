@@ -4,10 +4,11 @@
  */
 import { open } from 'node:fs/promises'
 import type { Warning } from '../model.ts'
+import { compressionOf } from './bytes.ts'
 import { type ColumnEvidence, columnEvidence } from './evidence.ts'
 import type { Fault } from './fault.ts'
 import { flatDelimiter } from './flat.ts'
-import { scanSimple, scanSound } from './halves.ts'
+import { type Scan, scanBeginning, scanSimple, scanSound } from './halves.ts'
 import { columnFlags, type Kernel, suitsKernel } from './kernel/kernel.ts'
 import { certainFile, type OpenFile, openFile, type OpenOptions } from './open.ts'
 import { type LineEnds, readRecords, type Tally } from './records.ts'
@@ -49,6 +50,8 @@ export interface ReadOptions extends OpenOptions {
   readonly keepEmpty: boolean
   /** How many there may be. */
   readonly threads: number
+  /** What has come of it when the whole file was looked at before. */
+  readonly known?: Scan | undefined
   /** Told in the order of the file. */
   readonly onFault: (fault: Fault, file: OpenFile) => Promise<void>
 }
@@ -61,6 +64,23 @@ export async function readFile(path: string, options: ReadOptions): Promise<Read
   const uncopied = options.copy ? undefined : await readSound(file, options)
   if (uncopied !== undefined) return uncopied
   return await readFlat(await certainFile(path, file, options), options.copy ? 'flat' : 'none', options)
+}
+
+/** What the beginning of a big file lets expect of all of it. */
+export interface Beginning {
+  /** As if there were nothing more. */
+  readonly reading: Reading
+  /** About how many records there are. */
+  readonly about: number
+}
+
+/** Undefined, where there is nothing to be built upon: the file is small or compressed, or some of its records at fault. */
+export async function readBeginning(path: string, options: ReadOptions): Promise<Beginning | undefined> {
+  if ((await compressionOf(path)) !== 'none') return undefined
+  const file = await openFile(path, options, 'presumed')
+  if (!suitsKernel(file.dialect)) return undefined
+  const scan = await scanBeginning(file, { ...options, onProgress: () => {} })
+  return scan && { reading: unread(file, scan), about: scan.about }
 }
 
 /**
@@ -84,9 +104,12 @@ async function readPlain(file: OpenFile, options: ReadOptions): Promise<Reading 
 /** A file without a single fault is read in two halves. That it is UTF-8, which may have been presumed, shows then, too. */
 async function readSound(file: OpenFile, options: ReadOptions): Promise<Reading | undefined> {
   const scan = suitsKernel(file.dialect) ? await scanSound(file, options) : undefined
-  if (scan === undefined) return undefined
+  return scan && unread(file, scan)
+}
+
+function unread(file: OpenFile, { tally, evidence }: Scan): Reading {
   const place = { path: file.path, delimiter: file.dialect.delimiter, lineEnd: '\n', skip: 0 } as const
-  return { layout: 'none', ...place, ...readingOf(file, scan.tally, scan.evidence), longest: 0 }
+  return { layout: 'none', ...place, ...readingOf(file, tally, evidence), longest: 0 }
 }
 
 /** @param layout `placed` costs more, and is for a file in which a value was found that does not fit. */

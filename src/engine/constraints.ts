@@ -1,5 +1,5 @@
 /** What is asked of a column's cells, one question after another: its type first, then what its values must be. */
-import type { RejectCode } from '../model.ts'
+import type { RejectCode } from '../codes.ts'
 import { type Field, plainField, type Scalar } from '../table-schema.ts'
 import { quoteText } from './duckdb.ts'
 import { readingOf, soundSql } from './types.ts'

@@ -158,7 +158,7 @@ test('every cell comes back as it was, whatever is in it', async () => {
 })
 
 test('nothing and an empty text stay two things where they are', async () => {
-  const target = { table: 't', mode: 'append', key: [], drift: 'fail' } as const
+  const target = { table: 't', mode: 'append', key: [], drift: 'fail', undoable: false } as const
   const columns = ['n', 'a', 'b'].map((name, i) => {
     const field = { type: i === 0 ? ('integer' as const) : ('string' as const), constraints: {} }
     return { name, field, absent: 'null' as const, isComputed: false }

@@ -1,15 +1,16 @@
 /** The files of a job, read: what their records are, and which columns they have under the pipeline's contract. */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { readFile as readText, stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { merge } from '../csv/evidence.ts'
 import { infer } from '../csv/infer.ts'
 import { Kernel } from '../csv/kernel/kernel.ts'
-import { readFile, readFlat, type Reading, type ReadOptions } from '../csv/read.ts'
+import { readBeginning, readFile, readFlat, type Reading, type ReadOptions } from '../csv/read.ts'
 import { columnWarnings } from '../csv/report.ts'
-import { AppError } from '../errors.ts'
+import type { Scan } from '../csv/halves.ts'
+import { AppError, errnoOf } from '../errors.ts'
 import { type InputSpec, type Params, type ReaderOptions, readerPrefix, type Warning } from '../model.ts'
 import { plainField, plainSchema } from '../table-schema.ts'
 import type { Job, JobInput, RunOptions } from '../ports.ts'
@@ -21,12 +22,25 @@ import { mayPass } from './pass.ts'
 
 export interface InputFile extends Source {
   readonly warnings: readonly Warning[]
+  /** Columns of which no cell looks like the type that their table has for them. */
+  readonly doubts?: readonly Doubt[]
+}
+
+/** A column that may be another one than that of the table, which only its values can tell. */
+export interface Doubt {
+  readonly column: Column
+  readonly table: string
 }
 
 /** What reading a job's nth file may leave behind, by which DuckDB may read it. */
 export function pathsOf(folder: string, file: number): string[] {
   const scratch = scratchOf(folder, file)
   return ['bytes', 'text', 'flat'].map((ending) => `${scratch}.${ending}`)
+}
+
+/** Where that is kept which was found out about a job's nth file while its rows were written. */
+export function scanOf(folder: string, file: number): string {
+  return `${scratchOf(folder, file)}.scan`
 }
 
 function scratchOf(folder: string, file: number): string {
@@ -69,12 +83,25 @@ export class Inputs {
     this.#total = sizes.reduce((sum, size) => sum + size, 0)
     for (const [file, input] of this.#job.inputs.entries()) {
       await verify(input, this.#options.signal)
-      const reading = await readFile(input.path, this.#reading(file, input))
+      const reading = await readFile(input.path, { ...this.#reading(file, input), known: await this.#known(file) })
       const first = files.find((other) => other.input === input.input)
       files.push(this.#matched(file, input, reading, first))
       this.#read += sizes[file] ?? 0
     }
     return files.map((file) => (this.#isDeclared(file.input) ? file : typed(file, files)))
+  }
+
+  /**
+   * The only file, as its beginning lets expect, and about how many records it has. Undefined where there is nothing to
+   * be built upon.
+   */
+  async begin(): Promise<{ file: InputFile; about: number } | undefined> {
+    const [input, ...others] = this.#job.inputs
+    if (input === undefined || others.length > 0 || this.#job.corrects !== undefined) return undefined
+    const beginning = await readBeginning(input.path, this.#reading(0, input))
+    if (beginning === undefined) return undefined
+    const file = this.#matched(0, input, beginning.reading, undefined)
+    return { file: this.#isDeclared(input.input) ? file : typed(file, [file]), about: beginning.about }
   }
 
   /** Makes the copies that were put off, which DuckDB needs. */
@@ -97,6 +124,12 @@ export class Inputs {
     // What was told the first time is not told again.
     const options = { ...this.#reading(file.file, input), onFault: async () => {} }
     return { ...file, reading: await readFlat(file.reading.file, layout, options) }
+  }
+
+  /** What was found out while the rows were written. */
+  async #known(file: number): Promise<Scan | undefined> {
+    if (this.#job.ahead !== 'was') return undefined
+    return await readScan(scanOf(this.#folder, file))
   }
 
   #isDeclared(input: string): boolean {
@@ -144,6 +177,16 @@ export class Inputs {
         await this.#rejects.add({ input: input.input, file, name, text, columns }, fault)
       },
     }
+  }
+}
+
+/** Undefined, when it was not left there: the writing broke off. */
+async function readScan(path: string): Promise<Scan | undefined> {
+  try {
+    return JSON.parse(await readText(path, 'utf8')) as Scan
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
   }
 }
 

@@ -8,12 +8,22 @@ import { join } from 'node:path'
 import type { Passage } from '../csv/passage.ts'
 import { columnFlags } from '../csv/kernel/kernel.ts'
 import { isForTable, type Warning } from '../model.ts'
-import type { Job, ProducedFile } from '../ports.ts'
+import type { Job, ProducedColumn, ProducedFile } from '../ports.ts'
+import type { ColumnType } from '../table-schema.ts'
 import { hasKeys } from './integrity.ts'
 import { isProven } from './native.ts'
 import { soundSql } from './relation.ts'
 import type { InputFile } from './inputs.ts'
 import { inputOf, type PlacedColumn, placeColumns } from './target.ts'
+
+/** What the file of such an output says. */
+export interface Passages {
+  readonly passages: readonly Passage[]
+  /** What the rows have, and the table will have. */
+  readonly columns: readonly ProducedColumn[]
+  /** Where to leave what was found out about the only file, which nobody has looked at as a whole. */
+  readonly scan?: string | undefined
+}
 
 /** Whether the job is one of this kind, by all that is known before its files are read. */
 export function mayPass({ pipeline, targets }: Job): boolean {
@@ -37,6 +47,7 @@ export async function pass(
   rows: number,
   folder: string,
   path: string,
+  scan?: string,
 ): Promise<{ output: ProducedFile; warnings: readonly Warning[] } | undefined> {
   const [name = ''] = Object.keys(job.pipeline.outputs)
   const target = job.targets[name]
@@ -49,9 +60,17 @@ export async function pass(
   }
   const { columns: placed, warnings } = placeColumns(target, columns)
   const passages = files.map((file) => passageOf(file, placed))
-  await writeFile(join(folder, path), JSON.stringify(passages))
-  const produced = placed.map(({ name: own, type, isThere }) => ({ name: own, type, isThere }))
+  const produced = placed.map(({ name: own, type, isThere }) => {
+    return { name: own, type: isThere ? type : wide(type), isThere }
+  })
+  await writeFile(join(folder, path), JSON.stringify({ passages, columns: produced, scan } satisfies Passages))
   return { output: { name, format: 'records', file: path, rows, columns: produced }, warnings }
+}
+
+/** Decimals that a table has the same column for, whatever their digits: what the file goes on with may have more. */
+function wide(type: ColumnType): ColumnType {
+  const [, precision, scale] = /^decimal[(](\d+),(\d+)[)]$/.exec(type) ?? []
+  return Number(precision) <= 15 ? `decimal(15,${Number(scale)})` : type
 }
 
 function isPassable(file: InputFile): boolean {

@@ -9,6 +9,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { AppError } from '../errors.ts'
 import {
   type FileSpec,
@@ -25,17 +26,17 @@ import { countFaulty, tellFaults, verdictOf } from './check.ts'
 import { refuseMore } from './correction.ts'
 import { Database, SqlError } from './duckdb.ts'
 import { writeFixable } from './fixable.ts'
-import { type InputFile, Inputs, pathsOf } from './inputs.ts'
+import { type InputFile, Inputs, pathsOf, scanOf } from './inputs.ts'
 import { acceptedSql, type CheckedFile, checkKeys, hasKeys } from './integrity.ts'
 import { type Copy, copySql, type TableRows, writeCounted, writeOutput } from './outputs.ts'
-import { pass } from './pass.ts'
+import { mayPass, pass, type Passages } from './pass.ts'
 import { Rejects } from './rejects.ts'
 import { withProgress } from './progress.ts'
 import { guardSql, soundSql } from './relation.ts'
 import { createColumnsRelation } from './columns-relation.ts'
 import { createFilesRelation, createInputViews, setParams } from './relations.ts'
 import { checkRules } from './rules.ts'
-import { underTargets } from './target.ts'
+import { refuseOthers, underTargets } from './target.ts'
 
 const rejectsFile = 'out/rejects.csv'
 const planFile = 'out/plan.json'
@@ -80,6 +81,8 @@ export async function runJob(folder: string, options: RunOptions): Promise<Repor
     await refuseBadRules(database, job.pipeline)
     await setParams(database, job)
     const inputs = await Inputs.open(folder, job, rejects, options)
+    const begun = job.ahead === 'may' && mayPass(job) ? await goAhead(run, inputs) : undefined
+    if (begun !== undefined) return begun
     const all = await inputs.read()
     refuseMore(all, job.corrects ?? Number.POSITIVE_INFINITY)
     const { pipeline, files: read } = underTargets(job.pipeline, job.targets, all)
@@ -94,6 +97,39 @@ export async function runJob(folder: string, options: RunOptions): Promise<Repor
   }
 }
 
+/**
+ * Has the rows written while they are read, on the expectation that the file is what its beginning looks like. Undefined
+ * where there is none, or that cannot be: then all of it is read first.
+ */
+async function goAhead(run: Run, inputs: Inputs): Promise<Report | undefined> {
+  const { job, folder } = run
+  try {
+    const begun = await inputs.begin()
+    if (begun === undefined) return undefined
+    const { pipeline, files } = underTargets(job.pipeline, job.targets, [begun.file])
+    const [name = ''] = Object.keys(pipeline.outputs)
+    const passed = await pass({ ...job, pipeline }, files, begun.about, folder, aheadPath(name), scanOf(folder, 0))
+    if (passed === undefined) return undefined
+    return { ahead: 'begun', inputs: {}, outputs: [passed.output], warnings: [], rejects: null, error: null }
+  } catch (error) {
+    // What is wrong is told by who looks at the whole file.
+    if (error instanceof AppError) return undefined
+    throw error
+  }
+}
+
+function aheadPath(output: string): string {
+  return `out/${output}.ahead.json`
+}
+
+/** Whether the rows that were written ahead are those that would be written now. */
+async function wasRight({ job, folder }: Run, { name, file }: ProducedFile): Promise<boolean> {
+  if (job.ahead !== 'was') return false
+  const read = async (path: string) => JSON.parse(await readFile(join(folder, path), 'utf8')) as Passages
+  const [then, now] = [await read(aheadPath(name)), await read(file)]
+  return isDeepStrictEqual(then.passages, now.passages) && isDeepStrictEqual(then.columns, now.columns)
+}
+
 /** Undefined, when the rows are not for the reader to write. */
 async function passOn(run: Run, files: readonly InputFile[]): Promise<Report | undefined> {
   const { job, folder, rejects } = run
@@ -104,9 +140,9 @@ async function passOn(run: Run, files: readonly InputFile[]): Promise<Report | u
   if (passed === undefined) return undefined
   await rejects.finish()
   const error = verdictOf(job.pipeline, balances, rejects)
-  return error === null
-    ? await report(run, files, balances, [passed.output], null, passed.warnings)
-    : await report(run, files, balances, [], error)
+  if (error !== null) return await report(run, files, balances, [], error)
+  const told = await report(run, files, balances, [passed.output], null, passed.warnings)
+  return (await wasRight(run, passed.output)) ? { ...told, ahead: 'right' } : told
 }
 
 /** All outputs at once over inputs that are taken to be sound; undefined when that is not proven. */
@@ -189,6 +225,7 @@ async function takeCare(run: Run, inputs: Inputs, unchecked: readonly InputFile[
 async function checkFile(run: Run, inputs: Inputs, file: InputFile): Promise<CheckedFile> {
   const faulty = await withProgress(run, [file], () => countFaulty(run.database, file))
   if (faulty === 0) return { ...file, faulty, brokenKeys: 0 }
+  await refuseOthers(run.database, file)
   if (file.reading.layout !== 'placed') return checkFile(run, inputs, await inputs.readAgain(file))
   await tellFaults(run.database, file, run.rejects)
   return { ...file, faulty, brokenKeys: 0 }

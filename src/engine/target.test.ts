@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { faults, mill, nothing } from '../../test/engine-fixture.ts'
 import { Kernel } from '../csv/kernel/kernel.ts'
-import { type Passage, passRecords } from '../csv/passage.ts'
+import { passRecords } from '../csv/passage.ts'
+import type { Passages } from './pass.ts'
 import { parseTabbed } from '../csv/tabbed.ts'
 import type { DriftPolicy, Target } from '../model.ts'
 import type { Job, RowFormat, TargetColumn } from '../ports.ts'
@@ -26,7 +27,7 @@ interface Into extends Partial<Target> {
 /** Loads texts into a table, and reads what would be sent there. */
 async function load(texts: Readonly<Record<string, string>>, into: Into = {}) {
   const { columns, rows = 'tabbed', sql: own = sql, ...given } = into
-  const target: Target = { table: 't', mode: 'append', key: [], drift: 'fail', ...given }
+  const target: Target = { table: 't', mode: 'append', key: [], drift: 'fail', undoable: false, ...given }
   const targets: Job['targets'] = { rows: { target, rows, columns } }
   const pipeline = { ...nothing, rejects: 'keep' as const, outputs: { rows: { to: 'db', sql: own } } }
   let text = ''
@@ -49,13 +50,10 @@ async function load(texts: Readonly<Record<string, string>>, into: Into = {}) {
 async function passed(path: string): Promise<string> {
   const kernel = await Kernel.load()
   const written: Buffer[] = []
-  for (const passage of JSON.parse(await readFile(path, 'utf8')) as Passage[]) {
-    await passRecords(
-      passage,
-      kernel,
-      async (bytes) => void written.push(Buffer.from(bytes)),
-      new AbortController().signal,
-    )
+  const { signal } = new AbortController()
+  const { passages } = JSON.parse(await readFile(path, 'utf8')) as Passages
+  for (const passage of passages) {
+    await passRecords(passage, kernel, async (bytes) => void written.push(Buffer.from(bytes)), false, signal)
   }
   return Buffer.concat(written).toString()
 }
@@ -63,7 +61,7 @@ async function passed(path: string): Promise<string> {
 suite('a table that is not there', () => {
   test('gets the columns of the file, with the types that all their cells give evidence of', async () => {
     const { columns, lines, format } = await load({ 'file.csv': 'id,when,sum,text\n1,2024-02-29,1.50,\n-2,,,007\n' })
-    assert.deepEqual(columns, ['id integer', 'when date', 'sum decimal(3,2)', 'text string'])
+    assert.deepEqual(columns, ['id integer', 'when date', 'sum decimal(15,2)', 'text string'])
     assert.deepEqual(lines, [
       ['1', '2024-02-29', '1.50', null],
       ['-2', null, null, '007'],

@@ -20,6 +20,8 @@ async function routesWithId(served: Served): Promise<Route[]> {
     .filter(({ method }) => method !== 'PUT')
 }
 
+const rows = { name: 'rows', to: 'warehouse', table: 't', mode: 'append', rows: 1, undoable: true } as const
+
 test('what belongs to somebody else is answered like what is not there, by every route that takes an id', async () => {
   await using served = await serve()
   const foreign = await insertTask(served, 'someone')
@@ -32,7 +34,7 @@ test('what belongs to somebody else is answered like what is not there, by every
     const ask = (id: string) =>
       fetch(served.url + path.replace(/\{(id|task_id)\}/, id).replace('{name}', 'totals'), { method })
     const own = await insertTask(served)
-    if (!path.endsWith('/cancel')) await succeed(served, own.id)
+    if (!path.endsWith('/cancel')) await succeed(served, own.id, path.endsWith('/undo') ? [rows] : [])
     const uploads = path.startsWith('/v1/uploads')
     const ids = uploads ? [foreign, own].map(({ inputs }) => inputs[0]?.upload ?? '') : [foreign.id, own.id]
     const [theirs = '', ours = ''] = ids

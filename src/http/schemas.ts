@@ -8,6 +8,7 @@ import { isId } from '../ids.ts'
 import {
   isFile,
   loadModes,
+  maxLeftKeys,
   type Output,
   outputFormats,
   type RejectsFile,
@@ -96,6 +97,11 @@ const texts: z.ZodType<readonly string[]> = z.array(z.string())
 
 const paramSchema = z.union([z.string(), z.number(), z.boolean(), texts])
 
+export const planHash = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, 'is no hash of a plan')
+  .describe('`plan.hash` of a dry run: the task delivers just what that plan says, or fails with conflict.')
+
 export const submitSchema = z
   .strictObject({
     pipeline: z.string(),
@@ -103,6 +109,8 @@ export const submitSchema = z
       .array(z.strictObject({ upload: z.string(), input: z.string().optional() }))
       .min(1, 'is empty; name at least one upload'),
     params: z.record(z.string(), paramSchema).default({}),
+    dryRun: z.boolean().optional().describe('Deliver nothing, and find out what it would come to: the task’s `plan`.'),
+    planHash: planHash.optional(),
   })
   .meta({ id: 'Submission' })
 
@@ -140,8 +148,29 @@ const tableOutput = z
     table: z.string(),
     mode: z.enum(loadModes),
     rows: count,
+    undoable: z.boolean().describe('Whether the table keeps what is needed to undo it.'),
   })
   .meta({ id: 'TableOutput', description: 'Rows that went into a table.' })
+
+const planSchema = z
+  .object({
+    hash: z.string().describe('Over the inputs, the pipeline, the params, the tables’ columns, and the counts.'),
+    inputs: z.record(z.string(), inputBalance),
+    outputs: z.record(z.string(), outputBalance),
+  })
+  .meta({ id: 'Plan', description: 'What a dry run has found that the task would come to.' })
+
+const undoneSchema = z
+  .object({
+    removed: count.describe('Rows that were taken out.'),
+    restored: count.describe('Rows that are again what they were before, or there again.'),
+    left: count.describe('Rows that were left as they are: somebody else has changed them, or taken them out.'),
+    leftKeys: z
+      .array(z.record(z.string(), z.string().nullable()))
+      .readonly()
+      .describe(`Their keys, where there is a key; at most ${maxLeftKeys}.`),
+  })
+  .meta({ id: 'Undone', description: 'What has become of the rows of an output that was undone.' })
 
 export const taskSchema = z
   .object({
@@ -188,10 +217,16 @@ export const taskSchema = z
     corrects: z.string().nullable().describe('The task whose rejects it brings, corrected.'),
     correctedBy: z.string().nullable().describe('The task that brings its rejects, corrected.'),
     family: familySchema.optional(),
+    dryRun: z.boolean(),
+    plan: planSchema.nullable(),
+    planHash: z.string().nullable().describe('Of the plan that alone it may carry out.'),
+    undoes: z.string().nullable().describe('The task whose rows it takes out of their tables again.'),
+    undoneBy: z.string().nullable().describe('The task that takes its rows out again.'),
+    undone: z.record(z.string(), undoneSchema).nullable(),
     createdAt: time,
     startedAt: time.nullable(),
     endedAt: time.nullable(),
-    links: z.object({ self: z.string(), events: z.string(), cancel: z.string(), retry: z.string() }),
+    links: z.object({ self: z.string(), events: z.string(), cancel: z.string(), retry: z.string(), undo: z.string() }),
   })
   .meta({ id: 'Task' })
 
@@ -216,10 +251,22 @@ export function showTask(task: Task) {
     retryOf: task.retryOf,
     corrects: task.corrects,
     correctedBy: task.correctedBy,
+    dryRun: task.dryRun,
+    plan: task.plan && { ...task.plan },
+    planHash: task.planHash,
+    undoes: task.undoes,
+    undoneBy: task.undoneBy,
+    undone: task.undone && { ...task.undone },
     createdAt: iso(task.createdAt),
     startedAt: isoOrNull(task.startedAt),
     endedAt: isoOrNull(task.endedAt),
-    links: { self, events: `${self}/events`, cancel: `${self}/cancel`, retry: `${self}/retry` },
+    links: {
+      self,
+      events: `${self}/events`,
+      cancel: `${self}/cancel`,
+      retry: `${self}/retry`,
+      undo: `${self}/undo`,
+    },
   } satisfies z.input<typeof taskSchema>
 }
 

@@ -34,9 +34,15 @@ test('a task is submitted, answered with 202 and where it is, and shows nothing 
     retryOf: null,
     corrects: null,
     correctedBy: null,
+    dryRun: false,
+    plan: null,
+    planHash: null,
+    undoes: null,
+    undoneBy: null,
+    undone: null,
     startedAt: null,
     endedAt: null,
-    links: { self, events: `${self}/events`, cancel: `${self}/cancel`, retry: `${self}/retry` },
+    links: { self, events: `${self}/events`, cancel: `${self}/cancel`, retry: `${self}/retry`, undo: `${self}/undo` },
   })
   assert.equal(new Date(String(createdAt)).toISOString(), createdAt)
 

@@ -119,5 +119,23 @@ export function taskRoutes({ tasks }: Ingest, closing: AbortSignal): FastifyPlug
         return answerCreated(request, reply, task, request.query.wait)
       },
     )
+
+    app.post(
+      '/v1/tasks/:id/undo',
+      {
+        schema: {
+          tags: ['tasks'],
+          operationId: 'undoTask',
+          summary: 'Take the rows of a task out of their tables again, by a new task',
+          params: idParams,
+          querystring: waiting,
+          response: created,
+        },
+      },
+      async (request, reply) => {
+        const task = await tasks.undo(principal(request), request.params.id)
+        return answerCreated(request, reply, task, request.query.wait)
+      },
+    )
   }
 }

@@ -7,7 +7,7 @@ import type { RunRequest } from '../ingest/tasks.ts'
 import { isEnded, type Task, type Upload } from '../model.ts'
 import { openBody } from './body.ts'
 import { patience, principal, tillGone } from './request.ts'
-import { idParams, page, problems, showTask, showUpload, taskSchema, uploadSchema, wait } from './schemas.ts'
+import { idParams, page, planHash, problems, showTask, showUpload, taskSchema, uploadSchema, wait } from './schemas.ts'
 
 const text = z.string()
 
@@ -15,6 +15,11 @@ const text = z.string()
 const named = {
   name: text.optional().describe('What the file is called. Default: its name in the form, else upload.csv.'),
   pipeline: text.optional().describe('Run this pipeline over it at once.'),
+  dryRun: z
+    .enum(['true', 'false'], 'is true or false')
+    .optional()
+    .describe('Deliver nothing, and find out what it would come to.'),
+  planHash: planHash.optional(),
 }
 const others = z.union([text, z.array(text)]).describe('A param of the pipeline goes as param.NAME.')
 const formSchema = z.object(named).catchall(others)
@@ -173,15 +178,17 @@ function readOrder(given: Readonly<Record<string, unknown>>): {
     const [issue] = parsed.error.issues
     throw new AppError('invalid', `${issue?.path.join('.')} is refused: ${issue?.message}.`)
   }
-  const { name, pipeline, ...rest } = parsed.data
+  const { name, pipeline, dryRun, planHash: plan, ...rest } = parsed.data
   const params = Object.entries(rest).map(([key, value]) => {
     if (key.startsWith('param.')) return [key.slice('param.'.length), value] as const
     throw new AppError(
       'invalid',
-      `${key} means nothing here. There are name, pipeline, param.NAME and, in the query, wait.`,
+      `${key} means nothing here. There are name, pipeline, param.NAME, dryRun, planHash and, in the query, wait.`,
     )
   })
-  if (pipeline !== undefined) return { name, run: { pipeline, params: Object.fromEntries(params) } }
-  if (params.length === 0) return { name, run: undefined }
-  throw new AppError('invalid', 'Params are given, but no pipeline. Name it with ?pipeline=.')
+  if (pipeline !== undefined) {
+    return { name, run: { pipeline, params: Object.fromEntries(params), dryRun: dryRun === 'true', planHash: plan } }
+  }
+  if (params.length === 0 && dryRun === undefined && plan === undefined) return { name, run: undefined }
+  throw new AppError('invalid', 'What to run is told, but no pipeline. Name it with ?pipeline=.')
 }

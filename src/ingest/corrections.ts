@@ -32,16 +32,20 @@ export async function newCorrection(
     inputs: [{ input: inputs[0]?.input ?? '', ...file }],
     retryOf: null,
     corrects,
+    dryRun: false,
+    planHash: null,
+    undoes: null,
   }
 }
 
-function refuse({ id, state, inputs, rejects }: Task): void {
+function refuse({ id, state, inputs, rejects, dryRun }: Task): void {
   const conflict = (why: string) => new AppError('conflict', `Task ${id} ${why}`)
   if (!isEnded(state)) throw conflict(`is ${state}; its rejects come when it has ended. Send them then.`)
   if (state !== 'succeeded') {
     const how = state === 'failed' ? 'has failed' : 'was cancelled'
     throw conflict(`${how}, and has delivered nothing. Correct its files and send them whole.`)
   }
+  if (dryRun) throw conflict('was a dry run, and has delivered nothing. Correct its files and send them whole.')
   if (rejects === null) throw conflict('has no rejects: there is nothing to correct.')
   const names = [...new Set(inputs.map(({ input }) => input))]
   if (names.length > 1) {

@@ -1,7 +1,7 @@
 import type { Principal } from '../auth/authorize.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import { isEnded, type Task, type TaskState } from '../model.ts'
+import { checkUndoable, isEnded, type Task, type TaskState } from '../model.ts'
 import { assignInputs } from '../pipeline/match.ts'
 import { checkParams } from '../pipeline/params.ts'
 import type { NewTask, Page } from '../ports.ts'
@@ -14,6 +14,10 @@ import { watch } from './watch.ts'
 export interface RunRequest {
   readonly pipeline: string
   readonly params: Readonly<Record<string, unknown>>
+  /** Only find out what it would come to. */
+  readonly dryRun?: boolean | undefined
+  /** Only when it comes to what the plan of this hash says. */
+  readonly planHash?: string | undefined
 }
 
 export interface InputRequest {
@@ -38,6 +42,11 @@ export interface Tasks {
    *   came in, or another has
    */
   retry(principal: Principal, id: string): Promise<Task>
+  /**
+   * A new task that takes the rows of an ended one out of their tables again.
+   * @throws {AppError} not_found; conflict, when it has put none there, they can not be taken back, or have been
+   */
+  undo(principal: Principal, id: string): Promise<Task>
   /** The task now and after every change, until it has ended or the signal is aborted. */
   watch(principal: Principal, id: string, signal: AbortSignal): AsyncGenerator<Task, void>
   /** The task once it has ended, or as it is after so many milliseconds. */
@@ -78,11 +87,21 @@ export function createTasks(deps: IngestDeps): Tasks {
     },
 
     async retry(principal, id) {
-      const { state, owner, pipeline, pipelineText, params, inputs, corrects } = await tasks.get(principal, id)
-      if (!isEnded(state)) {
-        throw new AppError('conflict', `Task ${id} is ${state}. Wait for its end or cancel it, then retry.`)
+      const task = await tasks.get(principal, id)
+      if (!isEnded(task.state)) {
+        throw new AppError('conflict', `Task ${id} is ${task.state}. Wait for its end or cancel it, then retry.`)
       }
-      return start({ id: newId(now()), owner, pipeline, pipelineText, params, inputs, retryOf: id, corrects })
+      const { owner, pipeline, pipelineText, params, inputs, corrects, dryRun, planHash, undoes } = task
+      const same = { owner, pipeline, pipelineText, params, inputs, corrects, dryRun, planHash, undoes }
+      return start({ id: newId(now()), ...same, retryOf: id })
+    },
+
+    async undo(principal, id) {
+      const undone = await tasks.get(principal, id)
+      checkUndoable(undone)
+      const { owner, pipeline, pipelineText, params } = undone
+      const task = { id: newId(now()), owner, pipeline, pipelineText, params, inputs: [], ...alone }
+      return start({ ...task, undoes: id })
     },
 
     async *watch(principal, id, signal) {
@@ -111,6 +130,9 @@ export function newTask(
   files: readonly { upload: string; name: string; input?: string | undefined }[],
 ): NewTask {
   const { name, text, pipeline } = pipelines.get(run.pipeline)
+  if (run.dryRun === true && run.planHash !== undefined) {
+    throw new AppError('unprocessable', 'A dry run carries out no plan. Leave out dryRun, or planHash.')
+  }
   return {
     id: newId(now()),
     owner: principal.id,
@@ -118,10 +140,14 @@ export function newTask(
     pipelineText: text,
     params: checkParams(pipeline, run.params),
     inputs: assignInputs(pipeline, files).map(({ input, file }) => ({ input, upload: file.upload, name: file.name })),
-    retryOf: null,
-    corrects: null,
+    ...alone,
+    dryRun: run.dryRun ?? false,
+    planHash: run.planHash ?? null,
   }
 }
+
+/** What holds of a task that has nothing to do with another. */
+const alone = { retryOf: null, corrects: null, dryRun: false, planHash: null, undoes: null }
 
 /** The task is committed by now, so a queue that is down only delays it: the next rescan finds it. */
 export async function ring({ queue, log }: Pick<IngestDeps, 'queue' | 'log'>, task: string): Promise<void> {

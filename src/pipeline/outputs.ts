@@ -45,6 +45,9 @@ export const outputYaml = keyed('a mapping with to and sql', {
     })
     .optional(),
   drift: wordOrParam(driftPolicies).optional(),
+  undoable: z
+    .union([z.boolean(), z.string().regex(reference)], { error: instead('true, false, or a param such as $undoable') })
+    .optional(),
   sql: z.string({ error: instead('one SELECT') }).refine((sql) => sql.trim() !== '', 'is empty; write one SELECT'),
 }).transform(({ to, format, sql, ...table }, context): OutputSpec => {
   const refuse = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message })
@@ -56,7 +59,13 @@ export const outputYaml = keyed('a mapping with to and sql', {
   return { to, format: format ?? formats[to as keyof typeof formats], sql }
 })
 
-const referring = { table: ['string'], mode: ['string'], key: ['string', 'array'], drift: ['string'] } as const
+const referring = {
+  table: ['string'],
+  mode: ['string'],
+  key: ['string', 'array'],
+  drift: ['string'],
+  undoable: ['boolean'],
+} as const
 
 /** Tells each `$param` in the outputs that is no param, or none of a type that can stand there. */
 export function checkOutputParams(
@@ -105,7 +114,9 @@ export function targetOf(output: string, spec: TableSpec, params: Params, file: 
   const twin = key.find((name, i) => key.indexOf(name) !== i)
   if (twin !== undefined) throw refused(output, `the key names the column ${twin} twice. Name it once`)
   const table = String(valueOf(spec.table) ?? '') || tableOf(file)
-  return { table, mode, key, drift: word('drift', driftPolicies, 'fail') }
+  // What an upsert changes may be the whole table.
+  const undoable = Boolean(valueOf(spec.undoable) ?? mode !== 'upsert')
+  return { table, mode, key, drift: word('drift', driftPolicies, 'fail'), undoable }
 }
 
 /** `exports/Customers 2024.csv.gz` → `Customers 2024`. */

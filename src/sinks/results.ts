@@ -1,6 +1,7 @@
 import { AppError } from '../errors.ts'
 import { type FileOutput, type OutputFormat, outputFormats, resultKey } from '../model.ts'
 import type { Blobs, Delivery, DeliveryId, FileSink } from '../ports.ts'
+import { allInserted, balanceOf } from './tables.ts'
 
 /** Files to download: blobs, which the task's end makes known. */
 export function resultsSink(blobs: Blobs): FileSink {
@@ -16,12 +17,12 @@ function deliver(blobs: Blobs, { task, output: name }: DeliveryId, attempt: numb
       const known = formatOf(format)
       const blob = resultKey(task, attempt, `${name}.${known}`)
       stored = { name, format: known, rows, blob, ...(await blobs.put(blob, open(signal), { signal })) }
+      return balanceOf(allInserted(rows))
     },
     async commit() {
       if (stored === undefined) throw new Error(`output ${name} is committed before it is written`)
       committed = true
-      const balance = { produced: stored.rows, inserted: stored.rows, updated: 0, unchanged: 0, skipped: 0 }
-      return { balance, output: stored }
+      return { balance: balanceOf(allInserted(stored.rows)), output: stored }
     },
     async [Symbol.asyncDispose]() {
       if (stored !== undefined && !committed) await blobs.delete(stored.blob)

@@ -75,6 +75,8 @@ export type Counts = Pick<OutputBalance, 'inserted' | 'updated' | 'unchanged'>
 export interface Committed extends Counts {
   /** Whether something else was written to the same table since. */
   readonly superseded: boolean
+  /** Whether what is needed to undo it was kept. */
+  readonly undoable: boolean
 }
 
 /** Rows that came to nothing but new ones. */
@@ -82,11 +84,19 @@ export function allInserted(rows: number): Counts {
   return { inserted: rows, updated: 0, unchanged: 0 }
 }
 
-export function delivered(to: string, { output }: DeliveryId, { table, mode }: Target, counts: Counts): Delivered {
-  const { inserted, updated, unchanged } = counts
-  const rows = inserted + updated + unchanged
-  const balance = { produced: rows, inserted, updated, unchanged, skipped: 0 }
-  return { balance, output: { name: output, to, table, mode, rows } }
+export function balanceOf({ inserted, updated, unchanged }: Counts): OutputBalance {
+  return { produced: inserted + updated + unchanged, inserted, updated, unchanged, skipped: 0 }
+}
+
+export function delivered(
+  to: string,
+  { output }: DeliveryId,
+  { table, mode }: Target,
+  counts: Counts,
+  undoable: boolean,
+): Delivered {
+  const balance = balanceOf(counts)
+  return { balance, output: { name: output, to, table, mode, rows: balance.produced, undoable } }
 }
 
 /** The same of what an earlier attempt has committed, if one has. */
@@ -96,7 +106,7 @@ export function deliveredBefore(
   target: Target,
   committed: Committed | undefined,
 ): Delivery['delivered'] {
-  return committed && { ...delivered(to, id, target, committed), superseded: committed.superseded }
+  return committed && { ...delivered(to, id, target, committed, committed.undoable), superseded: committed.superseded }
 }
 
 /** Runs what an abort cuts short; its reason is the error then, and not what comes of the cut. */
@@ -148,7 +158,10 @@ export function roomy(type: ColumnType, least: number): [precision: number, scal
 }
 
 /** The key as the table calls its columns, which may differ in case from what the user wrote. */
-export function keyColumns({ key }: Target, { columns = [] }: Pick<Produced, 'columns'>): string[] {
+export function keyColumns(
+  { key }: Target,
+  { columns = [] }: { readonly columns?: readonly { readonly name: string }[] },
+): string[] {
   return key.map((name) => {
     const same = columns.find((column) => column.name === name)
     return (same ?? columns.find((column) => column.name.toLowerCase() === name.toLowerCase()))?.name ?? name

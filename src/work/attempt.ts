@@ -1,10 +1,10 @@
 /** One attempt at a claimed task: fetch, run, deliver, finish. Every write carries the attempt's number. */
-import { mkdir, open, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { AppError, asAppError } from '../errors.ts'
 import type { Fail } from '../failpoints.ts'
 import type { Log } from '../log.ts'
-import { type FixableFile, type RejectsFile, resultKey, type Task, type TaskState } from '../model.ts'
+import { type Balances, type FixableFile, type RejectsFile, resultKey, type Task, type TaskState } from '../model.ts'
 import { parsePipeline } from '../pipeline/parse.ts'
 import {
   type Blobs,
@@ -14,13 +14,18 @@ import {
   type JobInput,
   type Report,
   type RunOptions,
+  type Targets,
   type Verdict,
-  jobFile,
 } from '../ports.ts'
-import { deliverAll, type Shipment, type Shipped, type Sinks, targetsOf } from './deliver.ts'
+import { deliverAll, type Shipment } from './deliver.ts'
+import { runAhead, runWhole } from './ahead.ts'
+import { startDeadline } from './deadline.ts'
 import { startHeart } from './heart.ts'
 import { originOf } from './origin.ts'
+import { checkPlan, type Planned, planOf } from './plan.ts'
 import { afterError, type RetryPolicy } from './retry.ts'
+import { type Sinks, targetsOf } from './targets.ts'
+import { undoTask } from './undo.ts'
 
 export interface WorkDeps {
   readonly catalog: Catalog
@@ -29,6 +34,8 @@ export interface WorkDeps {
   readonly sinks: Sinks
   readonly scratch: string
   readonly leaseMs: number
+  /** The longest that an attempt may take, in milliseconds. */
+  readonly timeoutMs: number
   readonly retry: RetryPolicy
   /** What the engine may plan with. */
   readonly limits: Pick<Job, 'memory' | 'threads' | 'unpacked'>
@@ -44,9 +51,10 @@ const overtaken = 'the task was cancelled, or is another attempt’s by now'
 export async function runAttempt(deps: WorkDeps, task: Task, stop: AbortSignal): Promise<void> {
   const log = deps.log.child({ task: task.id, attempt: task.attempt, pipeline: task.pipeline })
   await using heart = startHeart(deps, task, log)
-  const signal = AbortSignal.any([stop, heart.lost])
+  using deadline = startDeadline(deps.timeoutMs)
+  const options = { signal: AbortSignal.any([stop, heart.lost, deadline.signal]), onProgress: heart.tell }
   try {
-    const verdict = await workInScratch(deps, task, { signal, onProgress: heart.tell })
+    const verdict = task.undoes === null ? await workInScratch(deps, task, options) : await undo(deps, task, options)
     if (verdict === undefined) log.info(overtaken)
     else log.info({ verdict }, 'the attempt has ended')
   } catch (error) {
@@ -63,13 +71,18 @@ async function workInScratch(deps: WorkDeps, task: Task, options: RunOptions): P
     const pipeline = parsePipeline(task.pipeline, task.pipelineText, `${task.pipeline}.yaml`)
     await mkdir(join(folder, 'in'), { recursive: true })
     const { file, corrects } = await originOf(deps.catalog, task)
-    const by = { task: task.id, attempt: task.attempt }
-    const targets = await targetsOf(deps.sinks, pipeline, task.params, file, by, corrects !== undefined)
+    const by = { task: task.delivery, attempt: task.attempt }
+    // Tables that have had some of the rows already may look different since.
+    const begun = task.committing ? await deps.catalog.targets(task.id) : undefined
+    const targets = begun ?? (await targetsOf(deps.sinks, pipeline, task.params, file, by, corrects !== undefined))
     const inputs = await fetchInputs(deps, task, folder, options.signal)
     const job: Job = { pipeline, params: task.params, inputs, targets, corrects, now: deps.now(), ...deps.limits }
-    await writeFile(join(folder, jobFile), JSON.stringify(job))
-    const report = await deps.engine.run(folder, options)
-    return await deliver(deps, task, { pipeline, targets, folder, report }, options)
+    const { id, delivery, attempt, dryRun } = task
+    const shipment = { ...deps, ...options, pipeline, targets, folder, task: id, delivery, attempt }
+    await using ran = await (dryRun ? runWhole : runAhead)(deps.engine, job, shipment)
+    const files = inputs.map(({ input, sha256 }, i) => [input, sha256 ?? task.inputs[i]?.upload ?? ''] as const)
+    const planned = { files, text: task.pipelineText, params: task.params, targets }
+    return await deliver(deps, task, { ...shipment, ...ran }, planned)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -112,17 +125,17 @@ async function fetchInputs(deps: WorkDeps, task: Task, folder: string, signal: A
 async function deliver(
   deps: WorkDeps,
   task: Task,
-  work: Pick<Shipment, 'pipeline' | 'targets' | 'folder' | 'report'>,
-  { signal, onProgress }: RunOptions,
+  work: Omit<Shipment, 'onCommit'>,
+  planned: Planned,
 ): Promise<TaskState | undefined> {
-  const { catalog, blobs, sinks } = deps
-  const { folder, report } = work
+  const { blobs } = deps
+  const { folder, report, signal } = work
   await using debris = new AsyncDisposableStack()
   debris.defer(() => blobs.delete(resultKey(task.id, task.attempt, '')))
   const rejects = await storeRejects(deps, task, folder, report, signal)
   const verdict: Verdict =
     report.error === null
-      ? { state: 'succeeded', ...(await ship()), warnings: report.warnings, rejects }
+      ? { state: 'succeeded', ...(await (task.dryRun ? rehearse() : ship())), warnings: report.warnings, rejects }
       : {
           state: 'failed',
           error: report.error,
@@ -130,31 +143,48 @@ async function deliver(
           rejects,
           crashed: false,
         }
-  deps.fail?.('before-finish')
-  if (!(await catalog.finish(task.id, task.attempt, verdict))) return undefined
-  deps.fail?.('after-finish')
+  if (!(await finish(deps, task, verdict))) return undefined
   debris.move()
   return verdict.state
 
-  async function ship(): Promise<Pick<Shipped, 'balances' | 'outputs'>> {
-    const onCommit = async () => {
+  async function ship(): Promise<Pick<Ending, 'balances' | 'outputs'>> {
+    const onCommit = async (balances: Balances) => {
+      // What was begun goes forward.
+      if (!task.committing) checkPlan(task.planHash, planned, report, balances.outputs)
       // What goes to files is committed by the task's end.
-      if (Object.keys(work.targets).length === 0 || (await catalog.commit(task.id, task.attempt))) return
-      throw new AppError('conflict', `Task ${task.id}: ${overtaken}.`)
+      if (Object.keys(work.targets).length > 0) await commit(deps, task, work.targets)
     }
-    const { balances, outputs } = await deliverAll({
-      ...work,
-      engine: deps.engine,
-      sinks,
-      task: task.id,
-      attempt: task.attempt,
-      onCommit,
-      onProgress,
-      signal,
-      fail: deps.fail,
-    })
+    const { balances, outputs } = await deliverAll({ ...work, onCommit })
     return { balances, outputs }
   }
+
+  async function rehearse(): Promise<Pick<Ending, 'balances' | 'outputs' | 'plan'>> {
+    const plan = await planOf(planned, work)
+    return { balances: { inputs: report.inputs, outputs: {} }, outputs: [], plan }
+  }
+}
+
+type Ending = Extract<Verdict, { state: 'succeeded' }>
+
+/** Takes the rows of another task back. Undefined when the task is no longer this attempt's. */
+async function undo(deps: WorkDeps, task: Task, { signal }: RunOptions): Promise<TaskState | undefined> {
+  const undone = await undoTask({ ...deps, signal, onCommit: () => commit(deps, task, {}) }, task)
+  const nothing = { balances: { inputs: {}, outputs: {} }, warnings: [], outputs: [], rejects: null }
+  const verdict = { state: 'succeeded', ...nothing, undone } as const
+  return (await finish(deps, task, verdict)) ? verdict.state : undefined
+}
+
+/** @throws {AppError} conflict, when the task is no longer this attempt's. */
+async function commit({ catalog }: WorkDeps, { id, attempt }: Task, targets: Targets): Promise<void> {
+  if (await catalog.commit(id, attempt, targets)) return
+  throw new AppError('conflict', `Task ${id}: ${overtaken}.`)
+}
+
+async function finish({ catalog, fail }: WorkDeps, { id, attempt }: Task, verdict: Verdict): Promise<boolean> {
+  fail?.('before-finish')
+  if (!(await catalog.finish(id, attempt, verdict))) return false
+  fail?.('after-finish')
+  return true
 }
 
 async function storeRejects(
@@ -185,5 +215,14 @@ async function giveUp(deps: WorkDeps, task: Task, cause: unknown, stop: AbortSig
     : afterError(task, error, retry, random())
   if (stop.aborted) log.info('the attempt was stopped; the task goes back to the queue')
   else log.warn({ err: error, verdict }, 'the attempt has failed')
-  await catalog.finish(task.id, task.attempt, verdict)
+  const hasBegun = (await catalog.getTask(task.id))?.committing === true
+  await catalog.finish(task.id, task.attempt, hasBegun ? tellBegun(verdict) : verdict)
+}
+
+/** Who reads of a failure takes it that nothing was delivered. */
+function tellBegun(verdict: Verdict): Verdict {
+  if (verdict.state !== 'failed') return verdict
+  const { error } = verdict
+  const more = 'Its commit had begun, so some of its rows may be in. Retry it: it goes on there, with nothing twice.'
+  return { ...verdict, error: { ...error, message: `${error.message.replace(/\.?$/, '.')} ${more}` } }
 }

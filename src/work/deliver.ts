@@ -7,86 +7,44 @@ import type { Fail } from '../failpoints.ts'
 import {
   type Balances,
   checkBalances,
-  isForTable,
   type Output,
   type OutputBalance,
-  type Params,
   type Pipeline,
   type Progress,
-  type Target,
 } from '../model.ts'
-import { targetOf } from '../pipeline/outputs.ts'
-import type { Delivery, Engine, JobTarget, Loading, Report, Sink } from '../ports.ts'
-
-export type Sinks = ReadonlyMap<string, Sink>
-
-/**
- * The tables that outputs go to, as they are now.
- * @param file the name of the first one that is read.
- * @param by the attempt that asks.
- * @param adds whether the rows come on top of those that another task has put there.
- * @throws {AppError} unprocessable, for a sink that nobody has configured; what the sinks throw.
- */
-export async function targetsOf(
-  sinks: Sinks,
-  pipeline: Pipeline,
-  params: Params,
-  file: string,
-  by: Loading | undefined,
-  adds = false,
-): Promise<Record<string, JobTarget>> {
-  const targets: Record<string, JobTarget> = {}
-  for (const [output, spec] of Object.entries(pipeline.outputs)) {
-    if (!isForTable(spec)) continue
-    const sink = findSink(sinks, output, spec.to)
-    if (sink.kind !== 'tables') throw notOfTables(output, spec.to)
-    const first = targetOf(output, spec, params, file)
-    const target: Target = adds && first.mode === 'replace' ? { ...first, mode: 'append' } : first
-    const twin = Object.entries(targets).find(([other, one]) => {
-      return pipeline.outputs[other]?.to === spec.to && one.target.table === target.table
-    })
-    if (twin !== undefined) {
-      throw new AppError(
-        'unprocessable',
-        `Outputs ${twin[0]} and ${output} go to one table, ${target.table} of ${spec.to}. Make them one by UNION ALL.`,
-      )
-    }
-    targets[output] = { target, rows: sink.rows, columns: await sink.check(target, by) }
-  }
-  return targets
-}
-
-/** The tables that outputs would go to, if none of them were there yet: their rows come as CSV, to be looked at. */
-export function plannedTargets(pipeline: Pipeline, params: Params, file: string): Record<string, JobTarget> {
-  const specs = Object.entries(pipeline.outputs)
-  return Object.fromEntries(
-    specs.flatMap(([output, spec]): [string, JobTarget][] =>
-      isForTable(spec)
-        ? [[output, { target: targetOf(output, spec, params, file), rows: 'csv', columns: undefined }]]
-        : [],
-    ),
-  )
-}
+import type { Delivery, Engine, Produced, ProducedFile, Report, Targets } from '../ports.ts'
+import { counted } from './counted.ts'
+import { findSink, type Sinks, tableSink } from './targets.ts'
 
 export interface Shipment {
   readonly engine: Pick<Engine, 'rows'>
   readonly sinks: Sinks
   readonly pipeline: Pipeline
-  readonly targets: Readonly<Record<string, JobTarget>>
-  /** Equal on every attempt. */
+  readonly targets: Targets
+  /** Under which its files are kept. */
   readonly task: string
+  /** By which databases know its rows; equal on every attempt, and on those of a task that goes on with it. */
+  readonly delivery: string
   readonly attempt: number
   /** Where the report's files are. */
   readonly folder: string
   readonly report: Report
   /**
-   * Asked when all is written and nothing committed: from then on there is no way back.
-   * @throws {AppError} conflict, when the task is no longer this attempt's.
+   * Asked when all is written and nothing committed: from then on there is no way back. Told what all comes to.
+   * @throws {AppError} conflict, when it must not be committed.
    */
-  readonly onCommit: () => Promise<void>
+  readonly onCommit: (balances: Balances) => Promise<void>
   readonly onProgress: (progress: Progress) => void
   readonly signal: AbortSignal
   readonly fail: Fail
+  /** Outputs that are written already, by their names. */
+  readonly written?: ReadonlyMap<string, Written>
+}
+
+/** An output on its way, and what it comes to. */
+export interface Written {
+  readonly delivery: Delivery
+  readonly balance: OutputBalance
 }
 
 export interface Shipped {
@@ -96,51 +54,81 @@ export interface Shipped {
   readonly state: 'new' | 'repeated' | 'superseded'
 }
 
+type Begun = Pick<Shipment, 'sinks' | 'pipeline' | 'targets' | 'task' | 'delivery' | 'attempt'>
+
 /** @throws {AppError} what the sinks throw; then nothing is delivered, unless an output was committed before. */
 export async function deliverAll(shipment: Shipment): Promise<Shipped> {
-  const { report, onCommit } = shipment
+  const { report, fail, written } = shipment
   await using deliveries = new AsyncDisposableStack()
-  const written: Delivery[] = []
-  for (const file of report.outputs) {
-    const { engine, onProgress, folder, signal, fail } = shipment
-    fail?.('before-register')
-    const delivery = deliveries.use(await begin(shipment, file.name))
-    fail?.('after-register')
-    written.push(delivery)
-    if (delivery.delivered !== undefined) continue
-    const path = join(folder, file.file)
-    const open = (until: AbortSignal) => {
-      const rows =
-        file.format === 'records' ? engine.rows(path, until) : createReadStream(path, { highWaterMark: 1 << 18 })
-      return fail === undefined ? rows : Readable.from(failing(rows, fail), { objectMode: false })
-    }
-    await delivery.write(
-      { ...file, path, open },
-      {
-        signal,
-        from: 0,
-        onProgress: (done) => onProgress({ phase: 'delivering', unit: 'rows', done, total: file.rows }),
-      },
-    )
-  }
-  shipment.fail?.('after-last-bytes')
-  await onCommit()
-  const outputs: Output[] = []
+  const all: Written[] = []
   const counts: Record<string, OutputBalance> = {}
-  for (const delivery of written) {
-    const { balance, output } = delivery.delivered ?? (await delivery.commit())
-    outputs.push(output)
-    counts[output.name] = balance
+  for (const file of report.outputs) {
+    const one = written?.get(file.name) ?? (await write(shipment, file, (delivery) => deliveries.use(delivery)))
+    if (one.delivery.delivered === undefined) checkProduced(file, one.balance)
+    all.push(one)
+    counts[file.name] = one.balance
   }
+  fail?.('after-last-bytes')
   const balances = { inputs: report.inputs, outputs: counts }
   checkBalances(balances)
-  return { balances, outputs, state: stateOf(written) }
+  await shipment.onCommit(balances)
+  const outputs: Output[] = []
+  for (const { delivery } of all) outputs.push((delivery.delivered ?? (await delivery.commit())).output)
+  return { balances, outputs, state: stateOf(all.map(({ delivery }) => delivery)) }
 }
 
-async function* failing(rows: Readable, fail: NonNullable<Fail>): AsyncGenerator<Buffer> {
+/**
+ * Everything but the commit.
+ * @param own is given the delivery, to be disposed at the end, before there is anything to take back.
+ */
+export async function write(
+  shipment: Omit<Shipment, 'report' | 'onCommit'>,
+  file: ProducedFile,
+  own: (delivery: Delivery) => void,
+  isGuess = false,
+): Promise<Written> {
+  const { signal, fail } = shipment
+  fail?.('before-register')
+  const delivery = await begin(shipment, file.name)
+  own(delivery)
+  fail?.('after-register')
+  if (delivery.delivered !== undefined) return { delivery, balance: delivery.delivered.balance }
+  const onProgress = (rows: number) => tell(shipment, file, rows)
+  const produced = { ...producedOf(shipment, file, onProgress), isGuess }
+  return { delivery, balance: await delivery.write(produced, { signal, from: 0, onProgress }) }
+}
+
+/** @param onProgress is told how many rows have gone by, where they do. */
+export function producedOf(
+  { engine, folder, fail }: Pick<Shipment, 'engine' | 'folder' | 'fail'>,
+  file: ProducedFile,
+  onProgress: (rows: number) => void = () => {},
+): Produced {
+  const path = join(folder, file.file)
+  const open = (until: AbortSignal) => {
+    const rows =
+      file.format === 'records' ? engine.rows(path, until) : createReadStream(path, { highWaterMark: 1 << 18 })
+    const seen = counted(rows, onProgress)
+    return Readable.from(fail === undefined ? seen : failing(seen, fail), { objectMode: false })
+  }
+  return { ...file, path, open }
+}
+
+function tell({ onProgress }: Pick<Shipment, 'onProgress'>, { rows: total }: ProducedFile, rows: number): void {
+  onProgress({ phase: 'delivering', unit: 'rows', done: Math.min(rows, total), total })
+}
+
+/** What a sink has counted is what the engine has made, or nothing may be committed. */
+function checkProduced({ name, rows }: ProducedFile, { produced }: OutputBalance): void {
+  if (produced === rows) return
+  const cause = new Error(`output ${name} has ${rows} rows, and its sink tells of ${produced}`)
+  throw new AppError('internal', 'Internal error', { cause })
+}
+
+async function* failing(rows: AsyncIterable<Buffer>, fail: NonNullable<Fail>): AsyncGenerator<Buffer> {
   fail('before-first-bytes')
   let first = true
-  for await (const chunk of rows as AsyncIterable<Buffer>) {
+  for await (const chunk of rows) {
     yield chunk
     if (first) fail('after-first-bytes')
     first = false
@@ -153,27 +141,11 @@ function stateOf(deliveries: readonly Delivery[]): Shipped['state'] {
   return deliveries.some(({ delivered }) => delivered?.superseded === true) ? 'superseded' : 'repeated'
 }
 
-function begin({ sinks, pipeline, targets, task, attempt }: Shipment, output: string): Promise<Delivery> {
+function begin({ sinks, pipeline, targets, task, delivery, attempt }: Begun, output: string): Promise<Delivery> {
   const { to = '' } = pipeline.outputs[output] ?? {}
-  const sink = findSink(sinks, output, to)
-  const id = { task, output }
-  if (sink.kind === 'files') return sink.begin(id, attempt)
   const target = targets[output]?.target
-  if (target === undefined) throw notOfTables(output, to)
-  return sink.begin(id, attempt, target)
-}
-
-function findSink(sinks: Sinks, output: string, to: string): Sink {
-  const sink = sinks.get(to)
-  if (sink !== undefined) return sink
-  const known = [...sinks.keys()].join(', ')
-  throw new AppError(
-    'unprocessable',
-    `Output “${output}” goes to “${to}”, which is no sink. There are ${known}; ROWMILL_SINK_${to.toUpperCase()}_URL adds it.`,
-    { details: { output } },
-  )
-}
-
-function notOfTables(output: string, to: string): AppError {
-  return new AppError('unprocessable', `Output “${output}” goes to “${to}”, which is no sink of tables.`)
+  if (target !== undefined) return tableSink(sinks, output, to).begin({ task: delivery, output }, attempt, target)
+  const sink = findSink(sinks, output, to)
+  if (sink.kind === 'files') return sink.begin({ task, output }, attempt)
+  throw new RangeError(`output ${output} has no target`)
 }

@@ -1,14 +1,17 @@
 /** A pipeline over local files, with no service: the same child on the same kind of folder, and the same sinks. */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, mkdtemp, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, realpath, rm, stat, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AppError, errnoOf } from '../errors.ts'
 import type { Fail } from '../failpoints.ts'
-import type { Params, Pipeline } from '../model.ts'
-import { type Engine, type Job, type Report, type RunOptions, jobFile } from '../ports.ts'
-import { deliverAll, type Shipped, type Sinks } from './deliver.ts'
+import type { Params, Pipeline, Plan } from '../model.ts'
+import type { Engine, Job, Report, RunOptions } from '../ports.ts'
+import { type Ran, runAhead, runWhole } from './ahead.ts'
+import { deliverAll, type Shipped } from './deliver.ts'
+import { checkPlan, type Planned, planOf } from './plan.ts'
+import type { Sinks } from './targets.ts'
 
 export interface LocalJob extends RunOptions {
   readonly pipeline: Pipeline
@@ -25,28 +28,47 @@ export interface LocalRun extends AsyncDisposable {
   /** Holds the files that the report names, until disposed. */
   readonly folder: string
   readonly report: Report
+  /** Outputs for tables that are written already, as those of the first turn; see `deliverLocally`. */
+  readonly written: Ran['written']
   /** The fingerprint of each input as it was. */
   readonly before: readonly string[]
 }
 
-/** @throws {AppError} not_found or unprocessable, for a path that is no file; else as `Engine.run`. */
+/** How an engine runs a job in a folder. */
+export type RunHow = (
+  engine: Pick<Engine, 'run'>,
+  job: Job,
+  at: RunOptions & { readonly folder: string },
+) => Promise<Ran>
+
+/**
+ * @param how `runWhole`, or what writes to tables while it runs.
+ * @throws {AppError} not_found or unprocessable, for a path that is no file; else as `Engine.run`.
+ */
 export async function runLocally(
   engine: Pick<Engine, 'run'>,
   { signal, onProgress, ...job }: LocalJob,
+  how: RunHow = runWhole,
 ): Promise<LocalRun> {
   const before = await Promise.all(job.inputs.map(({ path }) => fingerprint(path)))
   const folder = await mkdtemp(join(tmpdir(), 'rowmill-'))
   const remove = () => rm(folder, { recursive: true, force: true })
   try {
     const inputs = await linkInputs(folder, job.inputs)
-    await writeFile(join(folder, jobFile), JSON.stringify({ ...job, inputs } satisfies Job))
     // What was written to meanwhile may end in any error.
-    const report = await engine.run(folder, { signal, onProgress }).catch(async (error: unknown) => {
+    const ran = await how(engine, { ...job, inputs }, { folder, signal, onProgress }).catch(async (error: unknown) => {
       if (!signal.aborted) await refuseChanged(job.inputs, before)
       throw error
     })
-    await refuseChanged(job.inputs, before)
-    return { folder, report, before, [Symbol.asyncDispose]: remove }
+    const end = async () => {
+      await ran[Symbol.asyncDispose]()
+      await remove()
+    }
+    await refuseChanged(job.inputs, before).catch(async (error: unknown) => {
+      await end()
+      throw error
+    })
+    return { folder, ...ran, before, [Symbol.asyncDispose]: end }
   } catch (error) {
     await remove()
     throw error
@@ -57,9 +79,11 @@ export interface LocalDelivery extends RunOptions {
   readonly engine: Engine
   readonly sinks: Sinks
   readonly job: Pick<LocalJob, 'pipeline' | 'params' | 'inputs' | 'targets'>
-  readonly run: Pick<LocalRun, 'folder' | 'report' | 'before'>
-  /** What tells this run from others, as `runKey` makes it. */
-  readonly key: string
+  readonly run: Pick<LocalRun, 'folder' | 'report' | 'before' | 'written'>
+  /** What tells this run from others. */
+  readonly planned: Planned
+  /** The plan that alone may be carried out. */
+  readonly planHash: string | undefined
   /** Even if the tables have had these rows before. */
   readonly again: boolean
   readonly fail: Fail
@@ -73,21 +97,27 @@ export interface LocalDelivery extends RunOptions {
  * to the table since, the same is done anew, under the next id.
  */
 export async function deliverLocally(delivery: LocalDelivery): Promise<Shipped> {
-  const { engine, sinks, job, run, key, again, now, signal, onProgress, fail } = delivery
+  const { engine, sinks, job, run, planned, planHash, again, now, signal, onProgress, fail } = delivery
   const report = { ...run.report, outputs: run.report.outputs.filter(({ name }) => Object.hasOwn(job.targets, name)) }
   // Who has dropped a table wants its rows again.
   const isGone = Object.values(job.targets).every(({ columns }) => columns === undefined)
   for (let turn = 0; ; turn++) {
+    const task = taskId(planned, turn)
     const shipped = await deliverAll({
       ...job,
       engine,
       sinks,
-      task: taskId(key, turn),
+      task,
+      delivery: task,
       attempt: now,
       folder: run.folder,
       report,
-      // The reader may have written the rows from the files themselves.
-      onCommit: () => refuseChanged(job.inputs, run.before),
+      ...(turn === 0 && { written: run.written }),
+      onCommit: async (balances) => {
+        // The reader may have written the rows from the files themselves.
+        await refuseChanged(job.inputs, run.before)
+        checkPlan(planHash, planned, run.report, balances.outputs)
+      },
       onProgress,
       signal,
       fail,
@@ -97,12 +127,30 @@ export async function deliverLocally(delivery: LocalDelivery): Promise<Shipped> 
   }
 }
 
-/** The SHA-256 of what is to be done, and with what: the pipeline's text, the params, and every byte of the files. */
-export async function runKey(
+/** Runs a job, and writes its rows to tables while they are read, where that can be: those of the first turn. */
+export function aheadOf(
+  { now, ...deps }: Pick<LocalDelivery, 'engine' | 'sinks' | 'now' | 'fail'>,
+  planned: Promise<Planned> | undefined,
+): RunHow {
+  return async (engine, job, at) => {
+    const known = await planned
+    if (known === undefined) return await runWhole(engine, job, at)
+    const task = taskId(known, 0)
+    return await runAhead(engine, job, { ...deps, ...job, ...at, task, delivery: task, attempt: now })
+  }
+}
+
+/** What the run would come to, at the tables as they are. */
+export async function planLocally(delivery: LocalDelivery): Promise<Plan> {
+  const { job, run, planned } = delivery
+  return await planOf(planned, { ...delivery, ...job, folder: run.folder, report: run.report })
+}
+
+/** What tells a run from others: its files, to the last byte, and what is to be done with them. */
+export async function plannedOf(
+  { inputs, params, targets, signal }: Pick<LocalJob, 'inputs' | 'params' | 'targets' | 'signal'>,
   text: string,
-  { params, inputs, targets }: Pick<LocalJob, 'params' | 'inputs' | 'targets'>,
-  signal: AbortSignal,
-): Promise<string> {
+): Promise<Planned> {
   const files: [string, string][] = []
   for (const { input, path } of inputs) {
     const digest = createHash('sha256')
@@ -110,16 +158,17 @@ export async function runKey(
     for await (const chunk of stream as AsyncIterable<Buffer>) digest.update(chunk)
     files.push([input, digest.digest('hex')])
   }
-  const tables = Object.values(targets).map(({ target }) => target)
-  return createHash('sha256')
-    .update(JSON.stringify([text, params, files, tables]))
-    .digest('hex')
+  return { files, text, params, targets }
 }
 
 /** As long as the ids of other tasks are, and made of the same characters. */
-function taskId(key: string, turn: number): string {
-  const digest = createHash('sha256').update(`${key} ${turn}`).digest('hex')
-  return BigInt(`0x${digest}`).toString(32).toUpperCase().slice(0, 26)
+function taskId({ files, text, params, targets }: Planned, turn: number): string {
+  const tables = Object.values(targets).map(({ target }) => target)
+  const digest = createHash('sha256').update(JSON.stringify([text, params, files, tables, turn]))
+  return BigInt(`0x${digest.digest('hex')}`)
+    .toString(32)
+    .toUpperCase()
+    .slice(0, 26)
 }
 
 /**

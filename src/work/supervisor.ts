@@ -10,6 +10,7 @@ import type { Log } from '../log.ts'
 import type { Engine, Job, Report, RunOptions } from '../ports.ts'
 import type { Message, Order } from './child.ts'
 import { passedRows } from './passing.ts'
+import { startDeadline } from './deadline.ts'
 
 export interface SupervisorOptions {
   /** Resident bytes at which a child is ended. */
@@ -114,11 +115,11 @@ class Child {
     { memory, timeoutMs, log }: SupervisorOptions,
   ): Promise<Report> {
     const stop = new AbortController()
-    const deadline = setTimeout(() => stop.abort(tooSlow(timeoutMs)), timeoutMs)
+    using deadline = startDeadline(timeoutMs)
     const watch = setInterval(() => {
       void residentBytes(this.pid).then((bytes) => bytes > memory && stop.abort(tooBig(memory)))
     }, memoryCheckMs)
-    const either = AbortSignal.any([signal, stop.signal])
+    const either = AbortSignal.any([signal, stop.signal, deadline.signal])
     const kill = () => this.#process.kill('SIGKILL')
     either.addEventListener('abort', kill)
     try {
@@ -135,7 +136,6 @@ class Child {
         this.#process.send(order, (error) => error && log.debug({ err: error }, 'the child is gone already'))
       })
     } finally {
-      clearTimeout(deadline)
       clearInterval(watch)
       either.removeEventListener('abort', kill)
     }
@@ -153,10 +153,6 @@ class Child {
     this.#process.kill('SIGKILL')
     await this.ended
   }
-}
-
-function tooSlow(ms: number): AppError {
-  return new AppError('timeout', `The task took longer than ${Math.round(ms / 1000)} s (ROWMILL_TASK_TIMEOUT).`)
 }
 
 function tooBig(bytes: number): AppError {

@@ -67,6 +67,9 @@ export function taskOf(uploads: readonly string[], over: Partial<NewTask> = {}):
     inputs: uploads.map((id, at) => ({ input: 'plays', upload: id, name: `${at}.csv` })),
     retryOf: null,
     corrects: null,
+    dryRun: false,
+    planHash: null,
+    undoes: null,
     ...over,
   }
 }

@@ -8,6 +8,7 @@ import type { Task } from '../../src/model.ts'
 import type { Catalog, Verdict } from '../../src/ports.ts'
 import { again, code, crashedOut, failed, get, hour, lapsed } from './catalog-samples.ts'
 import { queued, succeeded, taskOf, upload, walk } from './catalog-samples.ts'
+import { commitsContract } from './catalog-commits.ts'
 import { anySequence } from './task-model.ts'
 
 /** A database of one test's own. Each `open` is a connection of its own, as another process would have it. */
@@ -15,9 +16,12 @@ export interface CatalogStore extends AsyncDisposable {
   open(): Promise<Catalog>
 }
 
+/** Runs a check on a catalog of its own. */
+export type CheckCatalog = (what: string, body: (catalog: Catalog, store: CatalogStore) => Promise<void>) => void
+
 export function testCatalog(name: string, makeStore: () => Promise<CatalogStore>): void {
-  function check(what: string, body: (catalog: Catalog, store: CatalogStore) => Promise<void>): void {
-    test(`${name}: ${what}`, async () => {
+  const check: CheckCatalog = (what, body) => {
+    void test(`${name}: ${what}`, async () => {
       await using store = await makeStore()
       await using catalog = await store.open()
       await body(catalog, store)
@@ -25,6 +29,8 @@ export function testCatalog(name: string, makeStore: () => Promise<CatalogStore>
       assert.deepEqual(await after.checkIntegrity(), [])
     })
   }
+
+  commitsContract(check)
 
   check('an upload is open, takes parts in any order, and is closed once', async (catalog) => {
     const id = newId()

@@ -10,6 +10,7 @@ export interface LoadDatabase extends AsyncDisposable {
   readonly url: string
   /** What a query gives, a text for each row; none where the table is not there. */
   texts(sql: string): Promise<string[]>
+  run(sql: string): Promise<unknown>
 }
 
 export interface DatabaseKind {
@@ -35,6 +36,7 @@ function server(kind: 'postgres' | 'mariadb', name: string): DatabaseKind {
           })
           return found === '' ? [] : found.split('\n')
         },
+        run: (sql) => query(database.url, sql),
         [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
       }
     },
@@ -60,6 +62,10 @@ const sqlite: DatabaseKind = {
               .all()
               .map((row) => String(Object.values(row)[0]))
       },
+      async run(sql) {
+        using database = new DatabaseSync(path)
+        database.exec(sql)
+      },
       [Symbol.asyncDispose]: done,
     }
   },
@@ -83,6 +89,16 @@ const duckdb: DatabaseKind = {
           const rows = (await connection.runAndReadAll(sql)).getRows()
           connection.closeSync()
           return rows.map(([value]) => String(value))
+        } finally {
+          instance.closeSync()
+        }
+      },
+      async run(sql) {
+        const instance = await DuckDBInstance.create(path)
+        try {
+          const connection = await instance.connect()
+          await connection.run(sql)
+          connection.closeSync()
         } finally {
           instance.closeSync()
         }

@@ -1,9 +1,9 @@
-/** `node test/crash/load-long.ts`: a load killed at every point there is, in every mode, on every database. */
+/** `node test/crash/load-long.ts`: a load and its undoing, killed at every point there is, in every mode, on every database. */
 import { suite, test } from 'node:test'
 import { type Failpoint, failpoints } from '../../src/failpoints.ts'
 import { temporaryFolder } from '../harness.ts'
 import { databases } from './databases.ts'
-import { freezeAt, killAt } from './loads.ts'
+import { freezeAt, killAt, killUndoAt } from './loads.ts'
 
 const modes = [{ mode: 'append' }, { mode: 'replace' }, { mode: 'upsert', key: 'id' }] as const
 
@@ -22,6 +22,16 @@ for (const kind of databases) {
         test(`${point.replaceAll('-', ' ')}: each row is there once`, async () => {
           await using folder = await temporaryFolder()
           await killAt(point, kind, folder, { mode, ...more })
+        })
+      }
+    })
+  }
+  for (const { mode, ...more } of modes) {
+    suite(`a service that undoes the ${mode} of rows in ${kind.name} is killed`, { skip: kind.skip }, () => {
+      for (const point of failpoints.filter((one) => !/first-bytes|before-last-bytes/.test(one))) {
+        test(`${point.replaceAll('-', ' ')}: no row is there any more`, async () => {
+          await using folder = await temporaryFolder()
+          await killUndoAt(point, kind, folder, { mode, ...more, undoable: 'true' })
         })
       }
     })

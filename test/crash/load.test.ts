@@ -6,7 +6,7 @@ import { suite, test } from 'node:test'
 import type { Failpoint } from '../../src/failpoints.ts'
 import { temporaryFolder } from '../harness.ts'
 import { databases } from './databases.ts'
-import { freezeAt, killAt } from './loads.ts'
+import { freezeAt, killAt, killUndoAt } from './loads.ts'
 
 /** Committed or not: nobody has been told yet. */
 const crucial: readonly Failpoint[] = ['after-ledger', 'after-commit']
@@ -19,6 +19,22 @@ for (const kind of databases) {
         await killAt(point, kind, folder)
       })
     }
+  })
+
+  test(`a table that is altered once it was loaded into ${kind.name} is not loaded again`, {
+    skip: kind.skip,
+  }, async () => {
+    await using folder = await temporaryFolder()
+    await killAt('after-commit', kind, folder, {}, (database) =>
+      database.run('ALTER TABLE people RENAME COLUMN text TO words'),
+    )
+  })
+
+  test(`a service that undoes a load into ${kind.name} is killed: no row of it is there`, {
+    skip: kind.skip,
+  }, async () => {
+    await using folder = await temporaryFolder()
+    await killUndoAt('after-commit', kind, folder)
   })
 
   test(`a service that was frozen before it committed to ${kind.name} is too late`, { skip: kind.skip }, async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import type { Failpoint } from '../../src/failpoints.ts'
+import type { TaskAnswer } from '../../src/cli/client.ts'
 import { check } from '../checker.ts'
 import { type Env, type Folder, json, type Received, type Service, startService, taskEnds, until } from '../harness.ts'
 import type { DatabaseKind, LoadDatabase } from './databases.ts'
@@ -64,16 +65,12 @@ export async function killAt(
   kind: DatabaseKind,
   folder: Folder,
   params: Readonly<Record<string, string>> = {},
+  meanwhile: (database: LoadDatabase) => Promise<unknown> = async () => {},
 ): Promise<void> {
   await using loading = await openLoading(kind, folder)
   const received: Received[] = []
-  {
-    await using first = await loading.start({ ROWMILL_FAILPOINT: `${point}:kill` })
-    received.push(await sendLoad(first, params))
-    let isOver = false
-    void first.exited.then(() => (isOver = true))
-    await until(`the service dies ${point}`, () => isOver)
-  }
+  await dieAt(point, loading, async (service) => received.push(await sendLoad(service, params)))
+  await meanwhile(loading.database)
   await using second = await loading.start()
   for (const { task } of received) {
     const ended = await taskEnds(second, task)
@@ -82,6 +79,45 @@ export async function killAt(
   }
   await second.stop()
   await checkLoads(loading, received, 1)
+}
+
+/** Has a service do something, and sees it die at the point. */
+async function dieAt(point: Failpoint, loading: Loading, ask: (service: Service) => Promise<unknown>): Promise<void> {
+  await using service = await loading.start({ ROWMILL_FAILPOINT: `${point}:kill` })
+  await ask(service)
+  let isOver = false
+  void service.exited.then(() => (isOver = true))
+  await until(`the service dies ${point}`, () => isOver)
+}
+
+/** Kills the service at a point of an undo, starts it again, and sees that no row of the load is there any more. */
+export async function killUndoAt(
+  point: Failpoint,
+  kind: DatabaseKind,
+  folder: Folder,
+  params: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await using loading = await openLoading(kind, folder)
+  const received: Received[] = []
+  {
+    await using first = await loading.start()
+    // A replace has nothing to go back to without another one before it.
+    for (let n = params['mode'] === 'replace' ? 0 : 1; n < 2; n++) received.push(await sendLoad(first, params))
+    for (const { task } of received) assert.equal((await taskEnds(first, task)).state, 'succeeded')
+    await first.stop()
+  }
+  const [{ task }] = received.slice(-1) as [Received]
+  let undoing: TaskAnswer | undefined
+  await dieAt(point, loading, async ({ url }) => {
+    undoing = await json<TaskAnswer>(await fetch(`${url}/v1/tasks/${task.id}/undo`, { method: 'POST' }))
+  })
+  await using second = await loading.start()
+  const ended = await taskEnds(second, undoing ?? task)
+  assert.equal(ended.state, 'succeeded', JSON.stringify(ended.error))
+  const { removed, left } = ended.undone?.['rows'] ?? {}
+  assert.deepEqual([removed, left], [ids.length, 0])
+  await second.stop()
+  await checkLoads(loading, received, received.length - 1)
 }
 
 /** Stops the service at the point for longer than its lease; another takes its task; then it goes on. */

@@ -2,7 +2,7 @@
 import { duckdbNames, identifier } from '../../identifiers.ts'
 import type { TargetColumn } from '../../ports.ts'
 import { fieldOf } from './types.ts'
-import type { Definition, Found, Value } from '../file/database.ts'
+import { type Comparison, type Definition, folded, type Found, type Value } from '../file/database.ts'
 import { heldBack, notATable, withoutKey } from '../refusals.ts'
 import { tableIdentifier, type TableName, taskColumn } from '../tables.ts'
 
@@ -14,16 +14,18 @@ const ofTable = 'database_name = current_database() AND schema_name = ? AND tabl
 /** @throws {AppError} unprocessable, when the name is that of something else. */
 export async function findTable(
   ask: Ask,
-  { schema, table }: TableName,
+  { schema = 'main', table }: TableName,
 ): Promise<Omit<Found, 'identifier'> | undefined> {
   const of = 'database_name = current_database() AND lower(schema_name) = lower(?)'
-  const [found] = await ask<{ schema: string; table: string; isView: boolean; hasTask: boolean }>(
+  const alike = await ask<{ schema: string; table: string; isView: boolean; hasTask: boolean }>(
     `SELECT schema_name AS schema, table_name AS table, false AS "isView", EXISTS (SELECT 1 FROM duckdb_columns() AS c
        WHERE c.table_oid = t.table_oid AND c.database_oid = t.database_oid AND c.column_name = ?) AS "hasTask"
      FROM duckdb_tables() AS t WHERE ${of} AND lower(table_name) = lower(?)
      UNION ALL SELECT schema_name, view_name, true, false FROM duckdb_views() WHERE ${of} AND lower(view_name) = lower(?)`,
-    [taskColumn, schema ?? 'main', table, schema ?? 'main', table],
+    [taskColumn, schema, table, schema, table],
   )
+  // Beyond ASCII, what differs in case is another name to DuckDB's tables, and none to its lower().
+  const found = alike.find((one) => folded(one.table) === folded(table) && folded(one.schema) === folded(schema))
   if (found?.isView !== true) return found
   throw notATable(table)
 }
@@ -85,14 +87,29 @@ export async function definitionOf(ask: Ask, { schema, table }: Found): Promise<
   return {
     // No table is renamed that has any.
     before: indexes.map(({ name }) => `DROP INDEX ${tableIdentifier({ schema, table: name }, duckdbNames)}`),
-    // A unique one that is made when the rows are in would refuse them at the commit, which is too late.
-    create: [like.sql, ...indexes.map(({ sql }) => sql)],
-    after: [],
+    create: [like.sql],
+    // Numbers come from sequences, which are things of their own.
+    counters: [],
+    indexes: indexes.map(({ sql }) => sql),
   }
 }
 
 /** @throws {AppError} unprocessable, when nothing in the table says that the key tells its rows apart. */
-export async function needUniqueKey(ask: Ask, { schema, table }: Found, key: readonly string[]): Promise<void> {
+export async function comparisonOf(ask: Ask, found: Found, key: readonly string[]): Promise<Comparison> {
+  await needUniqueKey(ask, found, key)
+  const types = new Map((await catalogColumns(ask, found)).map(({ name, type }) => [name, type]))
+  // Unique indexes go by the bytes as well.
+  const value = (column: string, table: string) =>
+    `${table}${identifier(column, duckdbNames)}${types.get(column) === 'VARCHAR' ? ' COLLATE C' : ''}`
+  return {
+    key: key.map((column) => value(column, '')),
+    isSameKey: (one, other) =>
+      key.map((column) => `${value(column, `${one}.`)} = ${value(column, `${other}.`)}`).join(' AND '),
+    isSame: (column, one, other) => `${value(column, `${one}.`)} IS NOT DISTINCT FROM ${value(column, `${other}.`)}`,
+  }
+}
+
+async function needUniqueKey(ask: Ask, { schema, table }: Found, key: readonly string[]): Promise<void> {
   const unique = await ask<{ columns: string[] }>(
     `SELECT constraint_column_names AS columns FROM duckdb_constraints()
      WHERE ${ofTable} AND constraint_type IN ('PRIMARY KEY', 'UNIQUE')

@@ -1,13 +1,15 @@
 /** A DuckDB file, open in this process. Rows come as Parquet, which it reads itself. */
 import { dirname } from 'node:path'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { AppError } from '../../errors.ts'
 import { duckdbNames, identifier } from '../../identifiers.ts'
 import type { Produced, TargetColumn } from '../../ports.ts'
-import { type Ask, catalogColumns, columnsOf, definitionOf, findTable, needUniqueKey } from './catalog.ts'
+import { type Ask, columnsOf, comparisonOf, definitionOf, findTable } from './catalog.ts'
 import { translated } from './errors.ts'
 import { cutEnd, cutEndAnew, holdReserve, makeWhole, offline } from './space.ts'
 import { columnSql } from './types.ts'
 import {
+  type Comparison,
   type Definition,
   type FileDatabase,
   type FilePlace,
@@ -18,8 +20,7 @@ import {
   quoteText,
   type Value,
 } from '../file/database.ts'
-import { keyedTwice } from '../refusals.ts'
-import { type Counts, tableIdentifier, type TableName, taskColumn } from '../tables.ts'
+import { tableIdentifier, type TableName, taskColumn } from '../tables.ts'
 
 export const openDuckdb: OpenFile = async (place, access, signal) => {
   const { path, sink, memory, threads } = place
@@ -34,7 +35,7 @@ export const openDuckdb: OpenFile = async (place, access, signal) => {
     const connection = await instance.connect()
     const [[catalog] = []] = (await connection.runAndReadAll('SELECT current_database()')).getRows()
     const database = new DuckdbFile(place, instance, connection, String(catalog), signal)
-    if (access === 'write') await database.prepare()
+    await database.prepare(access)
     return database
   } catch (error) {
     throw translated(sink, error)
@@ -47,6 +48,8 @@ class DuckdbFile implements FileDatabase {
   readonly naming = duckdbNames
   readonly begin = 'BEGIN'
   readonly now = 'now()'
+  // A unique one that is made when the rows are in would refuse them at the commit, which is too late.
+  readonly indexesFirst = true
   readonly columnSql = columnSql
   readonly #place: FilePlace
   readonly #instance: DuckDBInstance
@@ -74,8 +77,8 @@ class DuckdbFile implements FileDatabase {
     signal.addEventListener('abort', this.#interrupt)
   }
 
-  async prepare(): Promise<void> {
-    this.#reserve = await holdReserve(this.#place.path)
+  async prepare(access: 'write' | 'look'): Promise<void> {
+    if (access === 'write') this.#reserve = await holdReserve(this.#place.path)
     // In this order: printing must be off before progress is on, or it writes to stdout.
     for (const setting of [`TimeZone = 'UTC'`, 'enable_progress_bar_print = false', 'enable_progress_bar = true']) {
       await this.run(`SET ${setting}`)
@@ -133,12 +136,13 @@ class DuckdbFile implements FileDatabase {
     return definitionOf(this.#ask, found)
   }
 
-  needUniqueKey(found: Found, key: readonly string[]): Promise<void> {
-    return needUniqueKey(this.#ask, found, key)
+  comparisonOf(found: Found, key: readonly string[]): Promise<Comparison> {
+    return comparisonOf(this.#ask, found, key)
   }
 
   async insert(into: Into, produced: Produced, options: InsertOptions): Promise<number> {
     const { columns = [] } = produced
+    await this.#refuseRounded(into, produced)
     const names = columns.map(({ name }) => quoted(name))
     const values = columns.map((_, i) => `c${i}`)
     return await this.#watched(
@@ -150,65 +154,34 @@ class DuckdbFile implements FileDatabase {
     )
   }
 
-  async upsert(
-    into: Into & Found,
-    produced: Produced,
-    key: readonly string[],
-    options: InsertOptions,
-  ): Promise<Counts> {
-    const columns = await this.#comingColumns(into, produced)
-    const keys = columns.filter(({ name }) => key.includes(name))
-    const others = columns.filter(({ name }) => !key.includes(name))
-    const coming = `(SELECT ${columns.map(({ cast, value }) => `${cast} AS ${value}`).join(', ')} FROM ${fileSql(produced)})`
-    await this.#refuseTwice(into, keys, coming)
-    const set = others.map(({ identifier: name, value }) => `${name} = coming.${value}`)
-    const isChanged = others.map(
-      (one) => `known.${one.identifier}${one.collation} IS DISTINCT FROM coming.${one.value}`,
-    )
-    const change =
-      others.length === 0 ? '' : `WHEN MATCHED AND (${isChanged.join(' OR ')}) THEN UPDATE SET ${set.join(', ')}`
-    const before = await this.#count(into)
-    const names = columns.map((column) => column.identifier)
-    const values = columns.map(({ value }) => `coming.${value}`)
-    const touched = await this.#watched(
-      `MERGE INTO ${into.identifier} AS known USING ${coming} AS coming
-       ON ${keys.map((one) => `known.${one.identifier} = coming.${one.value}`).join(' AND ')} ${change}
-       WHEN NOT MATCHED THEN INSERT (${marked(names, into, quoted(taskColumn))}) VALUES (${marked(values, into, '?')})`,
-      into,
-      produced,
-      options,
-    )
-    const inserted = (await this.#count(into)) - before
-    return { inserted, updated: touched - inserted, unchanged: produced.rows - touched }
+  /** Moments finer than their column are cut by an INSERT without a word. */
+  async #refuseRounded(into: Into, produced: Produced): Promise<void> {
+    const described = await this.rows<{ column_name: string; column_type: string }>(`DESCRIBE ${into.identifier}`)
+    const types = new Map(described.map((column) => [column.column_name, column.column_type]))
+    for (const [i, { name, type }] of (produced.columns ?? []).entries()) {
+      const coarse = types.get(name) ?? ''
+      if (type !== 'datetime' || !/^TIMESTAMP_(S|MS)$/.test(coarse)) continue
+      const [rounded] = await this.rows<{ value: string }>(
+        `SELECT c${i}::VARCHAR AS value FROM ${fileSql(produced)} WHERE c${i} <> c${i}::${coarse}::TIMESTAMP LIMIT 1`,
+      )
+      if (rounded !== undefined) throw finer(rounded.value, name, coarse)
+    }
   }
 
-  /** Columns of the file as those of the table: compared with it they must be of its types. */
-  async #comingColumns(into: Found, { columns = [] }: Produced): Promise<Coming[]> {
-    const types = new Map((await catalogColumns(this.#ask, into)).map(({ name, type }) => [name, type]))
-    return columns.map(({ name }, i) => {
-      const type = types.get(name)
-      if (type === undefined) throw new Error(`the table ${into.table} has no column ${name}`)
-      // By its bytes: to a column's own collation a change of case may be none.
-      const collation = type === 'VARCHAR' ? ' COLLATE C' : ''
-      return { name, identifier: quoted(name), value: `c${i}`, cast: `CAST(c${i} AS ${type})`, collation }
-    })
-  }
-
-  async #refuseTwice({ table }: Found, keys: readonly Coming[], coming: string): Promise<void> {
-    const values = keys.map(({ value }) => value)
-    const [twice] = await this.rows<Record<string, unknown>>(
-      `SELECT ${values.map((value) => `${value}::VARCHAR AS ${value}`).join(', ')} FROM ${coming} AS coming
-       WHERE ${values.map((value) => `${value} IS NOT NULL`).join(' AND ')}
-       GROUP BY ALL HAVING count(*) > 1 LIMIT 1`,
+  async stage({ identifier: table }: Found, columns: readonly string[]): Promise<Into> {
+    const staging = { identifier: this.temporary('coming'), schema: 'main', table: 'coming', task: undefined }
+    await this.run(
+      `CREATE TEMPORARY TABLE ${staging.identifier} AS SELECT ${columns.map(quoted).join(', ')} FROM ${table} LIMIT 0`,
     )
-    if (twice !== undefined)
-      throw keyedTwice(table, Object.fromEntries(keys.map(({ name, value }) => [name, twice[value]])))
+    return staging
   }
 
-  async #count({ identifier: table }: Into): Promise<number> {
-    const [row] = await this.rows<{ n: string }>(`SELECT count(*) AS n FROM ${table}`)
-    return Number(row?.n)
+  temporary(table: string): string {
+    return `temp.main.${quoted(table)}`
   }
+
+  /** It joins without an index. */
+  async indexKey(): Promise<void> {}
 
   /** Runs a statement that takes as long as there are rows. */
   async #watched(sql: string, { task }: Into, produced: Produced, { onProgress }: InsertOptions): Promise<number> {
@@ -238,14 +211,12 @@ class DuckdbFile implements FileDatabase {
   }
 }
 
-/** A column of the file and the one of the table that it goes to. */
-interface Coming {
-  readonly name: string
-  /** The name as it stands in SQL. */
-  readonly identifier: string
-  readonly value: string
-  readonly cast: string
-  readonly collation: string
+function finer(value: string, column: string, type: string): AppError {
+  return new AppError(
+    'unprocessable',
+    `DuckDB would round “${value}”, since the column “${column}” is ${type}. Make it TIMESTAMP, or round the values.`,
+    { details: { column, value } },
+  )
 }
 
 function quoted(name: string): string {

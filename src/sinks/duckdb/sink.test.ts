@@ -53,6 +53,44 @@ test('a moment is the same moment, whatever zone one looks from', async () => {
   assert.deepEqual(await file.query('FROM seen'), [['2024-03-31 07:00:00.25', '10:00:00']])
 })
 
+test('a moment finer than its column is refused, in an upsert as well', async () => {
+  await using file = await databaseFile('DuckDB')
+  await file.query('CREATE TABLE people (s TIMESTAMP_S, ms TIMESTAMP_MS PRIMARY KEY, us TIMESTAMP)')
+  const given = { columns: { s: 'datetime', ms: 'datetime', us: 'datetime' } } as const
+  const fine = '2024-01-05 10:00:00.123456'
+  const row = ['2024-01-05 10:00:00', '2024-01-05 10:00:00.123', fine]
+  await load(file, { task: 'T1', ...given, rows: [row, [null, '2024-01-05 10:00:00', null]] })
+  for (const [column, rounded] of [
+    [fine, row[1] ?? null, fine],
+    [null, fine, fine],
+  ].entries()) {
+    for (const target of [{ mode: 'append' }, { mode: 'upsert', key: ['ms'] }] as const) {
+      const loading = load(file, { task: `T${column}_${target.mode}`, target, ...given, rows: [rounded] })
+      await assert.rejects(loading, { code: 'unprocessable', message: /would round “2024.*TIMESTAMP_M?S/ })
+    }
+  }
+  assert.equal((await file.query('FROM people')).length, 2)
+})
+
+test('a key is told apart by its bytes, whatever its collation; and names beyond ASCII by their case', async () => {
+  await using file = await databaseFile('DuckDB')
+  await file.query(`CREATE TABLE people (code VARCHAR COLLATE NOCASE PRIMARY KEY, name VARCHAR COLLATE NOCASE);
+    INSERT INTO people VALUES ('a', 'ada'), ('A', 'Ada'); CREATE TABLE "ä" (i INTEGER); CREATE TABLE "Ä" (j INTEGER)`)
+  const given = { target: { mode: 'upsert', key: ['code'] }, columns: { code: 'string', name: 'string' } } as const
+  const rows = [
+    ['a', 'ADA'],
+    ['A', 'Ada'],
+  ]
+  const { balance } = await load(file, { task: 'T1', ...given, rows })
+  assert.deepEqual([balance.inserted, balance.updated, balance.unchanged], [0, 1, 1])
+  for (const [table, column] of [
+    ['ä', 'i'],
+    ['Ä', 'j'],
+  ] as const) {
+    assert.equal((await file.sink().check(targetOf({ table })))?.[0]?.name, column)
+  }
+})
+
 test('a new table in the place of an old one is like it, and the old one is kept until the next', async () => {
   await using file = await databaseFile('DuckDB')
   await file.query(`CREATE SEQUENCE ids START 41;

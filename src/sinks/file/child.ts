@@ -17,6 +17,8 @@ const openers: Readonly<Record<FileKind, () => Promise<OpenFile>>> = {
 const [kind, path, settings] = process.argv.slice(2) as [FileKind, string, string]
 const { sink, memory, threads, patienceMs } = JSON.parse(settings) as WriterSettings
 const stop = new AbortController()
+/** Bytes of an output that may wait here for the rows before them. */
+const bytesAhead = 1 << 20
 /** The order that is being carried out, and the bytes that have come for each that has not been. */
 let current = 0
 const bytesFor = new Map<number, PassThrough>()
@@ -54,7 +56,7 @@ function take({ n, bytes }: Extract<Order, { bytes: unknown }>): void {
   const stream = bytesFor.get(n)
   if (bytes === 'end') stream?.end()
   else if (bytes === 'lost') stream?.destroy(new Error('the rows break off'))
-  else stream?.write(bytes)
+  else stream?.write(bytes, () => say({ n, kind: 'more' }))
 }
 
 new Worker(new URL('../../lifeline.ts', import.meta.url)).unref()
@@ -64,7 +66,7 @@ process.on('message', (order: Order) => {
   // That they break off is told to who reads them; perhaps nobody does.
   bytesFor.set(
     order.n,
-    new PassThrough().on('error', () => {}),
+    new PassThrough({ highWaterMark: bytesAhead }).on('error', () => {}),
   )
   work = work.then(() => carryOut(order))
 })

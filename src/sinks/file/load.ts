@@ -3,25 +3,18 @@ import { identifier } from '../../identifiers.ts'
 import type { Target } from '../../model.ts'
 import type { DeliveryId, Produced } from '../../ports.ts'
 import type { FileDatabase, Found, InsertOptions, Into } from './database.ts'
+import { dropKept, keptSql, type Settled } from './ledger.ts'
+import { type Keeping, upsert } from './upsert.ts'
 import {
   allInserted,
   checkTaken,
   checkUnmoved,
   type Counts,
-  keptName,
   keptTable,
   keyColumns,
-  ledgerTable,
   parseTable,
-  tableIdentifier,
   taskColumn,
 } from '../tables.ts'
-
-export interface Loaded {
-  readonly counts: Counts
-  /** The table that was put aside, as it stands in SQL. */
-  readonly kept: string | null
-}
 
 export async function load(
   database: FileDatabase,
@@ -29,44 +22,33 @@ export async function load(
   target: Target,
   produced: Produced,
   options: InsertOptions,
-): Promise<Loaded> {
-  const found = await database.find(parseTable(target.table))
-  checkUnmoved(found !== undefined, target, produced)
-  const key = target.mode === 'upsert' ? keyColumns(target, produced) : []
-  if (found === undefined) {
-    const into = await create(database, id, target, produced, key)
-    return { counts: await insert(database, into, produced, options), kept: null }
-  }
-  const into = { ...found, task: found.hasTask ? id.task : undefined }
-  if (target.mode === 'replace') return await replace(database, id, target, into, produced, options)
-  if (key.length > 0) await database.needUniqueKey(found, key)
-  await addColumns(database, into, produced)
-  const counts =
-    key.length > 0
-      ? await database.upsert(into, produced, key, options)
-      : await insert(database, into, produced, options)
-  return { counts, kept: null }
+): Promise<Settled> {
+  const old = await database.find(parseTable(target.table))
+  checkUnmoved(old !== undefined, target, produced)
+  if (target.mode === 'replace' && old !== undefined) return await replace(database, id, target, old, produced, options)
+  const found = old ?? (await create(database, target, produced))
+  if (old !== undefined) await addColumns(database, found, produced)
+  const into = { ...found, task: found.hasTask && target.undoable ? id.task : undefined }
+  if (target.mode === 'upsert') return await upsertInto(database, id, target, into, produced, options)
+  const counts = await insert(database, into, produced, options)
+  return { counts, kept: null, undoable: target.mode === 'append' && into.task !== undefined }
 }
 
-async function create(
-  database: FileDatabase,
-  { task }: DeliveryId,
-  { table, mode }: Target,
-  { columns = [] }: Produced,
-  key: readonly string[],
-): Promise<Into> {
+async function create(database: FileDatabase, target: Target, produced: Produced): Promise<Found> {
+  const { columns = [] } = produced
   const quoted = (name: string) => identifier(name, database.naming)
-  const isMarked = mode === 'append'
-  const name = parseTable(table)
-  const into = { identifier: database.identifier(name), table: name.table, task: isMarked ? task : undefined }
+  const name = parseTable(target.table)
+  const key = keyColumns(target, produced)
   const lines = columns.map((column) => database.columnSql(column) + (key.includes(column.name) ? ' NOT NULL' : ''))
-  if (isMarked) lines.push(`${quoted(taskColumn)} VARCHAR`)
+  if (target.mode === 'append' && target.undoable) lines.push(`${quoted(taskColumn)} VARCHAR`)
   if (key.length > 0) lines.push(`PRIMARY KEY (${key.map(quoted).join(', ')})`)
-  await database.run(`CREATE TABLE ${into.identifier} (${lines.join(', ')})`)
-  return into
+  await database.run(`CREATE TABLE ${database.identifier(name)} (${lines.join(', ')})`)
+  const found = await database.find(name)
+  if (found === undefined) throw new Error(`the table ${target.table} is gone as soon as it is made`)
+  return found
 }
 
-async function addColumns(database: FileDatabase, into: Into, { columns = [] }: Produced): Promise<void> {
+async function addColumns(database: FileDatabase, into: Found, { columns = [] }: Produced): Promise<void> {
   for (const column of columns.filter(({ isThere }) => !isThere)) {
     await database.run(`ALTER TABLE ${into.identifier} ADD COLUMN ${database.columnSql(column)}`)
   }
@@ -74,8 +56,27 @@ async function addColumns(database: FileDatabase, into: Into, { columns = [] }: 
 
 async function insert(database: FileDatabase, into: Into, produced: Produced, options: InsertOptions): Promise<Counts> {
   const rows = await database.insert(into, produced, options)
-  checkTaken(rows, produced.rows)
+  if (!produced.isGuess) checkTaken(rows, produced.rows)
   return allInserted(rows)
+}
+
+async function upsertInto(
+  database: FileDatabase,
+  id: DeliveryId,
+  target: Target,
+  into: Found & Into,
+  produced: Produced,
+  options: InsertOptions,
+): Promise<Settled> {
+  const keeping = target.undoable ? placeToKeep(database, id, into) : undefined
+  if (keeping !== undefined) await dropKept(database, target.table)
+  const counts = await upsert(database, into, produced, keyColumns(target, produced), keeping, options)
+  return { counts, kept: keeping?.sql ?? null, undoable: keeping !== undefined }
+}
+
+function placeToKeep(database: FileDatabase, id: DeliveryId, { schema }: Found): Keeping {
+  const name = { schema, table: keptTable(id) }
+  return { identifier: database.identifier(name), sql: keptSql(database, name) }
 }
 
 /** Under its old name a table like the old one, which is kept under another; nobody sees either before the commit. */
@@ -83,27 +84,27 @@ async function replace(
   database: FileDatabase,
   id: DeliveryId,
   target: Target,
-  old: Found & Into,
+  old: Found,
   produced: Produced,
   options: InsertOptions,
-): Promise<Loaded> {
+): Promise<Settled> {
   const like = await database.definitionOf(old)
-  await dropKept(database, target)
+  await dropKept(database, target.table)
   for (const sql of like.before) await database.run(sql)
-  await database.run(`ALTER TABLE ${old.identifier} RENAME TO ${identifier(keptTable(id), database.naming)}`)
-  for (const sql of like.create) await database.run(sql)
-  await addColumns(database, old, produced)
-  const counts = await insert(database, old, produced, options)
-  for (const sql of like.after) await database.run(sql)
-  return { counts, kept: tableIdentifier({ schema: old.schema, table: keptTable(id) }, database.naming) }
-}
-
-/** One previous table is kept, and no more. */
-async function dropKept(database: FileDatabase, { table }: Target): Promise<void> {
-  const rows = await database.rows<{ kept: string }>(
-    `SELECT kept FROM ${ledgerTable} WHERE target = ? AND kept IS NOT NULL`,
-    [table],
+  await database.run(
+    target.undoable
+      ? `ALTER TABLE ${old.identifier} RENAME TO ${identifier(keptTable(id), database.naming)}`
+      : `DROP TABLE ${old.identifier}`,
   )
-  for (const { kept } of rows) await database.run(`DROP TABLE IF EXISTS ${keptName(kept)}`)
-  await database.run(`UPDATE ${ledgerTable} SET kept = NULL WHERE target = ?`, [table])
+  for (const sql of [...like.create, ...like.counters]) await database.run(sql)
+  await addColumns(database, old, produced)
+  const indexed = async () => {
+    for (const sql of like.indexes) await database.run(sql)
+  }
+  if (database.indexesFirst) await indexed()
+  const into = { ...old, task: old.hasTask && target.undoable ? id.task : undefined }
+  const counts = await insert(database, into, produced, options)
+  if (!database.indexesFirst) await indexed()
+  const kept = target.undoable ? keptSql(database, { schema: old.schema, table: keptTable(id) }) : null
+  return { counts, kept, undoable: target.undoable }
 }

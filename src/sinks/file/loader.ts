@@ -2,13 +2,19 @@
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { syncFolder } from '../../durable.ts'
-import { AppError, errnoOf } from '../../errors.ts'
-import type { Target } from '../../model.ts'
-import type { DeliveryId, Loading, Produced, TargetColumn } from '../../ports.ts'
+import { AppError, errnoOf, isDiskFull } from '../../errors.ts'
+import type { Target, Undone } from '../../model.ts'
+import type { DeliveryId, Loading, Produced, TargetColumn, Undoable } from '../../ports.ts'
 import { Busy, type FileDatabase, type FilePlace, type OpenFile } from './database.ts'
+import { register, type Settled, settle } from './ledger.ts'
 import { load } from './load.ts'
 import { announce, endEarlier, othersLoading } from './notes.ts'
-import { type Committed, type Counts, ledgerTable, overtaken, parseTable } from '../tables.ts'
+import { findUndoable, undo, undoneBefore } from './undo.ts'
+import { rehearse } from './upsert.ts'
+import { type Committed, type Counts, parseTable } from '../tables.ts'
+
+/** What rows have come to that are not committed yet, and whether what an undo needs is kept. */
+export type Written = Pick<Settled, 'counts' | 'undoable'>
 
 /** What a process can be asked for, one thing after another. */
 export interface Loads {
@@ -17,7 +23,13 @@ export interface Loads {
   /** What was committed by an earlier attempt. */
   begin(id: DeliveryId, attempt: number, target: Target): Promise<Committed | undefined>
   /** Everything but the commit. What is no file yet comes by `LoaderOptions.rows`. */
-  write(id: DeliveryId, target: Target, produced: Omit<Produced, 'open'>): Promise<Counts>
+  write(id: DeliveryId, target: Target, produced: Omit<Produced, 'open'>): Promise<Written>
+  /** What an upsert would come to; the rows come as they do to `write`. */
+  rehearse(target: Target, produced: Omit<Produced, 'open'>): Promise<Counts>
+  /** As `begin`, for an undo. */
+  beginUndo(id: DeliveryId, attempt: number, of: Undoable): Promise<Undone | undefined>
+  /** Everything but the commit. */
+  undo(id: DeliveryId, of: Undoable): Promise<Undone>
   /** Commits this output and, since they share a transaction, all others that are written. */
   commit(id: DeliveryId): Promise<void>
   /** Takes back what is not committed, that of the other outputs included. */
@@ -35,14 +47,6 @@ export interface LoaderOptions extends FilePlace {
 }
 
 const pollMs = 100
-
-interface LedgerRow {
-  readonly committed: boolean | number
-  readonly superseded: boolean | number
-  readonly inserted: string | number
-  readonly updated: string | number
-  readonly unchanged: string | number
-}
 
 export class Loader implements Loads, AsyncDisposable {
   readonly #options: LoaderOptions
@@ -67,45 +71,39 @@ export class Loader implements Loads, AsyncDisposable {
     })
   }
 
-  async begin(id: DeliveryId, attempt: number, target: Target): Promise<Committed | undefined> {
-    const database = (this.#database ??= await this.#take({ task: id.task, attempt }))
-    if (this.#isInTransaction) return await register(database, id, attempt, target)
-    await this.#begin(database)
-    try {
-      const committed = await register(database, id, attempt, target)
-      await this.#commit(database)
-      return committed
-    } catch (error) {
-      await this.abandon()
-      throw error
-    }
+  async begin(id: DeliveryId, attempt: number, { table, mode }: Target): Promise<Committed | undefined> {
+    return await this.#register({ task: id.task, attempt }, (database) => register(database, id, attempt, table, mode))
   }
 
-  async write(id: DeliveryId, target: Target, produced: Omit<Produced, 'open'>): Promise<Counts> {
-    const database = this.#database
-    if (database === undefined) throw new Error(`output ${id.output} is written before it is begun`)
-    try {
-      if (!this.#isInTransaction) await this.#begin(database)
-      const { counts, kept } = await load(
-        database,
-        id,
-        target,
-        { ...produced, open: this.#options.rows },
-        this.#options,
-      )
-      // Until the transaction ends, no other attempt can register: this holds at the commit, too.
-      const touched = await database.run(
-        `UPDATE ${ledgerTable} SET inserted = ?, updated = ?, unchanged = ?, kept = ?, committed_at = ${database.now}
-         WHERE task = ? AND output = ? AND attempt = ?`,
-        [counts.inserted, counts.updated, counts.unchanged, kept, id.task, id.output, this.#loading?.attempt ?? 0],
-      )
-      if (touched !== 1) throw overtaken(id)
-      this.#written.add(id.output)
-      return counts
-    } catch (error) {
-      await this.abandon()
-      throw error
-    }
+  async write(id: DeliveryId, target: Target, produced: Omit<Produced, 'open'>): Promise<Written> {
+    return await this.#write(id, async (database) => {
+      const settled = await load(database, id, target, { ...produced, open: this.#options.rows }, this.#options)
+      const { counts, undoable } = settled
+      return [settled, { counts, undoable }]
+    })
+  }
+
+  async rehearse(target: Target, produced: Omit<Produced, 'open'>): Promise<Counts> {
+    const { open, rows, signal } = this.#options
+    const patiently = <T>(ask: () => Promise<T>) => this.#patiently(undefined, ask)
+    await using database = await patiently(() => open(this.#options, 'look', signal))
+    return await rehearse(database, target, { ...produced, open: rows }, this.#options, patiently)
+  }
+
+  async beginUndo(id: DeliveryId, attempt: number, of: Undoable): Promise<Undone | undefined> {
+    return await this.#register({ task: id.task, attempt }, async (database) => {
+      const entry = await register(database, id, attempt, of.target.table, 'undo')
+      if (entry !== undefined) return await undoneBefore(database, entry, of)
+      await findUndoable(database, of)
+      return undefined
+    })
+  }
+
+  async undo(id: DeliveryId, of: Undoable): Promise<Undone> {
+    return await this.#write(id, async (database) => {
+      const { undone, settled } = await undo(database, id, of)
+      return [settled, undone]
+    })
   }
 
   async commit({ output }: DeliveryId): Promise<void> {
@@ -135,6 +133,40 @@ export class Loader implements Loads, AsyncDisposable {
     await this.#opened[Symbol.asyncDispose]()
   }
 
+  /** In a transaction of its own, unless one is open already. */
+  async #register<T>(loading: Loading, call: (database: FileDatabase) => Promise<T>): Promise<T> {
+    const database = (this.#database ??= await this.#take(loading))
+    if (this.#isInTransaction) return await call(database)
+    await this.#begin(database)
+    try {
+      const registered = await call(database)
+      await this.#commit(database)
+      return registered
+    } catch (error) {
+      await this.abandon()
+      throw error
+    }
+  }
+
+  /** Writes rows and, in the same transaction, what the ledger is to know of them. */
+  async #write<T>(
+    id: DeliveryId,
+    call: (database: FileDatabase) => Promise<readonly [settled: Settled, value: T]>,
+  ): Promise<T> {
+    const database = this.#database
+    if (database === undefined) throw new Error(`output ${id.output} is written before it is begun`)
+    try {
+      if (!this.#isInTransaction) await this.#begin(database)
+      const [settled, value] = await call(database)
+      await settle(database, id, this.#loading?.attempt ?? 0, settled)
+      this.#written.add(id.output)
+      return value
+    } catch (error) {
+      await this.abandon()
+      throw error
+    }
+  }
+
   /** Opens the file; the note is there before, and as long. */
   async #take(loading: Loading): Promise<FileDatabase> {
     const { open, path, sink, signal } = this.#options
@@ -143,13 +175,14 @@ export class Loader implements Loads, AsyncDisposable {
       this.#opened.use(await announce(path, loading))
     } catch (error) {
       const errno = errnoOf(error)
-      if (errno !== 'EACCES' && errno !== 'EPERM' && errno !== 'EROFS') throw error
+      if (errno === undefined || isDiskFull(error)) throw error
       throw new AppError(
         'unprocessable',
-        `The database ${sink} cannot be written to: its folder takes no files (${errno}). Let Rowmill write there.`,
+        `The database ${sink} cannot be written to: its folder takes no files (${errno}). Let Rowmill write there, or correct its URL.`,
         { cause: error },
       )
     }
+    await refuseOther(path, sink, loading)
     return this.#opened.use(await this.#patiently(loading, () => open(this.#options, 'write', signal)))
   }
 
@@ -196,34 +229,13 @@ export class Loader implements Loads, AsyncDisposable {
   }
 }
 
-/** Makes the attempt the one that may commit. */
-async function register(
-  database: FileDatabase,
-  id: DeliveryId,
-  attempt: number,
-  { table, mode }: Target,
-): Promise<Committed | undefined> {
-  await database.run(`CREATE TABLE IF NOT EXISTS ${ledgerTable} (
-    task VARCHAR NOT NULL, output VARCHAR NOT NULL, attempt BIGINT NOT NULL, target VARCHAR NOT NULL, mode VARCHAR NOT NULL,
-    inserted BIGINT, updated BIGINT, unchanged BIGINT, kept VARCHAR, committed_at DATETIME, PRIMARY KEY (task, output))`)
-  const touched = await database.run(
-    `INSERT INTO ${ledgerTable} AS known (task, output, attempt, target, mode) VALUES (?, ?, ?, ?, ?)
-     ON CONFLICT (task, output) DO UPDATE SET attempt = excluded.attempt WHERE known.attempt < excluded.attempt`,
-    [id.task, id.output, attempt, table, mode],
+/** @throws {AppError} unprocessable, when the same attempt loads into the file by another sink: each would wait for the other. */
+async function refuseOther(path: string, sink: string, { task, attempt }: Loading): Promise<void> {
+  const others = await othersLoading(path)
+  if (!others.some((other) => other.task === task && other.attempt === attempt)) return
+  throw new AppError(
+    'unprocessable',
+    `The database ${sink} is the same file as that of another sink that this task loads into. Name one of the two for all its outputs.`,
+    { details: { sink } },
   )
-  if (touched !== 1) throw overtaken(id)
-  const [row] = await database.rows<LedgerRow>(
-    `SELECT committed_at IS NOT NULL AS committed, inserted, updated, unchanged, EXISTS (
-       SELECT 1 FROM ${ledgerTable} AS other WHERE other.target = known.target AND other.committed_at > known.committed_at
-     ) AS superseded FROM ${ledgerTable} AS known WHERE task = ? AND output = ?`,
-    [id.task, id.output],
-  )
-  if (row === undefined || !row.committed) return undefined
-  const { superseded, inserted, updated, unchanged } = row
-  return {
-    superseded: Boolean(superseded),
-    inserted: Number(inserted),
-    updated: Number(updated),
-    unchanged: Number(unchanged),
-  }
 }

@@ -1,7 +1,7 @@
 /** What holds for every database in a file, whoever stops, kills or crowds the processes that load into it. */
 import assert from 'node:assert/strict'
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
-import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { stat, writeFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import type { Produced } from '../../ports.ts'
@@ -249,16 +249,6 @@ for (const kind of ['SQLite', 'DuckDB'] as const) {
       console.log((await file.query('SELECT * FROM people')).length)`
     const { stdout, stderr } = onSmallDisk(disk.path, source)
     assert.equal(stdout, 'full\ntrue\n2\n', stderr)
-  })
-
-  test(`${kind}: a path without a folder, of a folder, or where nothing may be written is refused`, async () => {
-    await using file = await databaseFile(kind)
-    const refused = { code: 'unprocessable' }
-    await mkdir(file.path)
-    await assert.rejects(file.sink().check(targetOf()), refused)
-    const { sinkAt } = file
-    await assert.rejects(sinkAt(file.folder.at('nowhere', 'test.db')).check(targetOf()), refused)
-    await assert.rejects(sinkAt('/sys/test.db').begin({ task: 'T1', output: 'rows' }, 1, targetOf()), refused)
   })
 }
 

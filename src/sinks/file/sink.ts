@@ -6,10 +6,12 @@ import { realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { AppError, errnoOf } from '../../errors.ts'
 import type { Fail } from '../../failpoints.ts'
-import type { Target } from '../../model.ts'
-import type { Delivered, Delivery, DeliveryId, Produced, RowFormat, TableSink, WriteOptions } from '../../ports.ts'
+import type { Loading, RowFormat, TableSink } from '../../ports.ts'
+import { cannotUndo } from '../refusals.ts'
+import { deliver, takeBack } from './delivery.ts'
+import { Session } from './session.ts'
 import { type FileKind, Writer, type WriterSettings } from './writer.ts'
-import { type Committed, type Counts, cutBy, delivered, deliveredBefore, parseTable } from '../tables.ts'
+import { balanceOf, checkUnmoved, cutBy, parseTable } from '../tables.ts'
 
 export interface FileOptions extends Partial<Omit<WriterSettings, 'sink'>> {
   readonly fail?: Fail
@@ -25,6 +27,28 @@ export function fileSink(
 ): TableSink {
   const settings = { patienceMs: 30_000, ...options, sink: name }
   const sessions = new Map<string, Session>()
+  const writerAt = (place: string) => new Writer({ kind, path: place, settings })
+
+  /** Registers in the session of the attempt. It is left at once when there is nothing to do. */
+  async function enter<T>(loading: Loading, at: string, call: (writer: Writer) => Promise<T | undefined>) {
+    const of = `${loading.task} ${loading.attempt}`
+    let session = sessions.get(of)
+    if (session?.writer.isAlive !== true) {
+      session = new Session(writerAt(at), () => sessions.delete(of))
+      sessions.set(of, session)
+    }
+    session.join()
+    try {
+      const done = await call(session.writer)
+      // Nobody is to wait for a file that there is nothing to do with.
+      if (done !== undefined) await session.leave()
+      return { session, done }
+    } catch (error) {
+      await session.leave()
+      throw error
+    }
+  }
+
   return {
     kind: 'tables',
     rows,
@@ -32,118 +56,34 @@ export function fileSink(
       parseTable(target.table)
       const place = await placeOf(name, path)
       if (!place.isThere) return undefined
-      await using writer = new Writer({ kind, path: place.path, settings })
+      await using writer = writerAt(place.path)
       return await writer.call('check', [target, loading])
     },
     async begin(id, attempt, target) {
       const place = await placeOf(name, path)
-      const of = `${id.task} ${attempt}`
-      let session = sessions.get(of)
-      if (session?.writer.isAlive !== true) {
-        session = new Session(new Writer({ kind, path: place.path, settings }), () => sessions.delete(of))
-        sessions.set(of, session)
-      }
-      session.join()
-      try {
-        const committed = await session.writer.call('begin', [id, attempt, target])
-        // Nobody is to wait for a file that there is nothing to do with.
-        if (committed !== undefined) await session.leave()
-        return new FileDelivery(name, session, id, target, committed, fail)
-      } catch (error) {
-        await session.leave()
-        throw error
-      }
+      const { session, done } = await enter({ task: id.task, attempt }, place.path, (writer) =>
+        writer.call('begin', [id, attempt, target]),
+      )
+      return deliver({ session, id, fail }, name, target, done)
     },
-  }
-}
-
-/**
- * What the outputs of one attempt share that go to one file: a process, and a transaction, since there is one writer at
- * a time. It ends with the last of them.
- */
-class Session {
-  readonly writer: Writer
-  readonly #onEnd: () => void
-  #users = 0
-
-  constructor(writer: Writer, onEnd: () => void) {
-    this.writer = writer
-    this.#onEnd = onEnd
-  }
-
-  get isShared(): boolean {
-    return this.#users > 1
-  }
-
-  join(): void {
-    this.#users++
-  }
-
-  async leave(): Promise<void> {
-    this.#users--
-    if (this.#users > 0) return
-    this.#onEnd()
-    await this.writer[Symbol.asyncDispose]()
-  }
-}
-
-class FileDelivery implements Delivery {
-  readonly delivered: Delivery['delivered']
-  readonly #sink: string
-  readonly #session: Session
-  readonly #id: DeliveryId
-  readonly #target: Target
-  readonly #fail: Fail
-  /** What the rows have come to, once they are written. */
-  #counts: Counts | undefined
-  #isOver: boolean
-
-  constructor(
-    sink: string,
-    session: Session,
-    id: DeliveryId,
-    target: Target,
-    committed: Committed | undefined,
-    fail: Fail,
-  ) {
-    this.#sink = sink
-    this.#session = session
-    this.#id = id
-    this.#target = target
-    this.#fail = fail
-    this.delivered = deliveredBefore(sink, id, target, committed)
-    this.#isOver = committed !== undefined
-  }
-
-  async write(produced: Produced, { signal, onProgress }: WriteOptions): Promise<void> {
-    const { writer } = this.#session
-    const { open, ...sent } = produced
-    const end = () => void writer[Symbol.asyncDispose]()
-    this.#counts = await cutBy(signal, end, () => {
-      const rows = produced.format === 'parquet' ? undefined : open(signal)
-      return writer.call('write', [this.#id, this.#target, sent], { onProgress, rows })
-    })
-  }
-
-  async commit(): Promise<Delivered> {
-    const counts = this.#counts
-    if (counts === undefined) throw new Error(`output ${this.#id.output} is committed before it is written`)
-    // The ledger is written together with the rows: nobody else can write in between.
-    this.#fail?.('before-ledger')
-    this.#fail?.('after-ledger')
-    this.#fail?.('before-commit')
-    await this.#session.writer.call('commit', [this.#id])
-    this.#fail?.('after-commit')
-    this.#counts = undefined
-    return delivered(this.#sink, this.#id, this.#target, counts)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#isOver) return
-    this.#isOver = true
-    const { writer, isShared } = this.#session
-    if (this.#counts !== undefined && isShared && writer.isAlive) await writer.call('abandon', [])
-    await this.#session.leave()
+    async rehearse(target, { open, ...sent }, signal) {
+      const place = await placeOf(name, path)
+      if (!place.isThere) checkUnmoved(false, target, sent)
+      await using writer = writerAt(place.path)
+      const end = () => void writer[Symbol.asyncDispose]()
+      const counts = await cutBy(signal, end, () =>
+        writer.call('rehearse', [target, sent], { rows: sent.format === 'parquet' ? undefined : open(signal) }),
+      )
+      return balanceOf(counts)
+    },
+    async undo(id, attempt, of) {
+      const place = await placeOf(name, path)
+      if (!place.isThere) throw cannotUndo(of.target.table, 'tableGone')
+      const { session, done } = await enter({ task: id.task, attempt }, place.path, (writer) =>
+        writer.call('beginUndo', [id, attempt, of]),
+      )
+      return takeBack({ session, id, fail }, of, done)
+    },
   }
 }
 
@@ -157,15 +97,23 @@ async function placeOf(sink: string, path: string): Promise<{ path: string; isTh
     if (!(await stat(real)).isFile()) throw refused(sink, 'what its URL names is no file; correct it')
     return { path: real, isThere: true }
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error
+    if (errnoOf(error) !== 'ENOENT') throw unplaced(sink, error)
   }
   try {
     const whole = resolve(path)
     return { path: join(await realpath(dirname(whole)), basename(whole)), isThere: false }
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw error
-    throw refused(sink, 'there is no folder for its file; make it, or correct its URL', error)
+    throw unplaced(sink, error)
   }
+}
+
+function unplaced(sink: string, error: unknown): unknown {
+  const errno = errnoOf(error)
+  if (error instanceof AppError || errno === undefined) return error
+  if (errno === 'ENOENT' || errno === 'ENOTDIR') {
+    return refused(sink, 'there is no folder for its file; make it, or correct its URL', error)
+  }
+  return refused(sink, `its file cannot be got at (${errno}); correct its URL, or let Rowmill read its folder`, error)
 }
 
 function refused(sink: string, what: string, cause?: unknown): AppError {

@@ -35,6 +35,8 @@ export type Order =
 /** From the process: what it says to an order. The last one is its value or its error. */
 export type Answer = { readonly n: number } & (
   | { readonly kind: 'progress'; readonly rows: number }
+  /** There is room for more bytes. */
+  | { readonly kind: 'more' }
   | { readonly kind: 'done'; readonly value: unknown }
   | { readonly kind: 'error'; readonly error: TaskError; readonly trace: string }
 )
@@ -48,6 +50,7 @@ interface Waiting {
   readonly resolve: (value: never) => void
   readonly reject: (error: unknown) => void
   readonly onProgress: (rows: number) => void
+  onMore: () => void
 }
 
 /** How long a process may take to roll back and close the file, before it is ended. */
@@ -108,20 +111,31 @@ export class Writer implements AsyncDisposable {
     try {
       if (!this.isAlive) throw this.#death()
       return await new Promise<Awaited<ReturnType<Loads[K]>>>((resolve, reject) => {
-        this.#waiting.set(n, { resolve, reject, onProgress })
+        this.#waiting.set(n, { resolve, reject, onProgress, onMore: () => {} })
         this.#send({ n, name, args })
           .then(() => rows && this.#pass(n, rows))
           .catch(reject)
       })
     } finally {
+      const waiting = this.#waiting.get(n)
       this.#waiting.delete(n)
       rows?.destroy()
+      waiting?.onMore()
     }
   }
 
+  /** A few at a time: it may have to wait for its file, and is not to hold all of them meanwhile. */
+
   async #pass(n: number, rows: Readable): Promise<void> {
     try {
-      for await (const bytes of rows as AsyncIterable<Uint8Array>) await this.#send({ n, bytes })
+      for await (const bytes of rows as AsyncIterable<Uint8Array>) {
+        const { promise: isTaken, resolve } = Promise.withResolvers<void>()
+        const waiting = this.#waiting.get(n)
+        if (waiting === undefined) return
+        waiting.onMore = resolve
+        await this.#send({ n, bytes })
+        await isTaken
+      }
     } catch (error) {
       await this.#send({ n, bytes: 'lost' })
       throw error
@@ -139,6 +153,7 @@ export class Writer implements AsyncDisposable {
   #hear(answer: Answer): void {
     const waiting = this.#waiting.get(answer.n)
     if (answer.kind === 'progress') return waiting?.onProgress(answer.rows)
+    if (answer.kind === 'more') return waiting?.onMore()
     if (answer.kind === 'done') return waiting?.resolve(answer.value as never)
     const { code, message, details } = answer.error
     waiting?.reject(new AppError(code, message, { cause: new Error(answer.trace), ...(details && { details }) }))

@@ -5,7 +5,7 @@ import type { TargetColumn } from '../../ports.ts'
 import type { Session } from './session.ts'
 import { fieldOf } from './types.ts'
 import { heldBack, notATable, withoutKey } from '../refusals.ts'
-import { tableIdentifier, type TableName, taskColumn } from '../tables.ts'
+import { parseTable, tableIdentifier, type TableName, taskColumn } from '../tables.ts'
 
 /** A table of MariaDB's that keeps the rows it had, too. */
 const versioned = 'SYSTEM VERSIONED'
@@ -20,7 +20,17 @@ export interface Found {
   readonly columns: readonly Column[]
 }
 
-interface Column {
+/** Where a target is or will be. */
+export interface Place {
+  readonly schema: string
+  readonly table: string
+  /** Quoted, with its schema. */
+  readonly sql: string
+  /** The same text for the same table, by whatever name it goes, and for no other. */
+  readonly canonical: string
+}
+
+export interface Column {
   readonly name: string
   /** Such as `int(10) unsigned`. */
   readonly type: string
@@ -28,6 +38,15 @@ interface Column {
   readonly isFilled: boolean
   readonly isNumbered: boolean
   readonly isComputed: boolean
+}
+
+/** @throws {AppError} unprocessable, when the name is none. */
+export function placeOf({ database, foldsNames }: Session, text: string): Place {
+  const { schema = database, table } = parseTable(text)
+  const sql = tableIdentifier({ schema, table }, mysqlNames)
+  const folded = foldsNames ? { schema: schema.toLowerCase(), table: table.toLowerCase() } : { schema, table }
+  // As a user would write it.
+  return { schema, table, sql, canonical: tableIdentifier(folded, { ...mysqlNames, mark: '"' }) }
 }
 
 /** @throws {AppError} unprocessable, when the name is none, or that of something else. */
@@ -73,6 +92,11 @@ async function readColumns(session: Session, schema: string, table: string): Pro
       isComputed: computed === 1,
     }
   })
+}
+
+/** By a name that may be in another case. */
+export function columnNamed({ columns }: Found, name: string): Column | undefined {
+  return columns.find((column) => column.name.toLowerCase() === name.toLowerCase())
 }
 
 /** Its columns in their order, without those of Rowmill's own. */

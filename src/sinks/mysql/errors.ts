@@ -16,6 +16,12 @@ const noLocalInfile: Meaning = [
   'it takes no rows from its clients; set local_infile = ON there (SET GLOBAL local_infile = ON)',
 ]
 
+const noTls: Meaning = [
+  'unprocessable',
+  'it has no TLS, which “?tls=require” in the URL of the sink asks for; turn it on there',
+]
+const trust = 'let NODE_EXTRA_CA_CERTS name a file with the certificate of who has signed it'
+
 /** MySQL's Server Error Message Reference, and MariaDB's Error Codes. */
 const numbers: Readonly<Record<number, Meaning>> = {
   1020: inTheWay,
@@ -67,8 +73,11 @@ const classes: Readonly<Record<string, Meaning>> = {
   '45': ['unprocessable', 'a trigger of the table refuses'],
 }
 
-/** @param sink its name; nothing of its URL is ever told. */
-export function translated(sink: string, error: unknown): unknown {
+/**
+ * @param sink its name; nothing of its URL is ever told.
+ * @param plain what is to be said instead of what the server says.
+ */
+export function translated(sink: string, error: unknown, plain: (text: string) => string): unknown {
   if (error instanceof AppError || !(error instanceof Error)) return error
   const refuse = ([code, what]: Meaning, details?: Record<string, unknown>) =>
     new AppError(code, `The database ${sink} (MySQL): ${what}.`, { cause: error, ...(details && { details }) })
@@ -79,12 +88,18 @@ export function translated(sink: string, error: unknown): unknown {
       ? full
       : (numbers[errno] ?? classes[sqlState.slice(0, 2)] ?? ['unprocessable', 'it refuses the statement'])
     // The message names the user and the host of a login that is refused.
-    const more = what === noLogin[1] ? '' : `: ${sqlMessage}`
+    const more = what === noLogin[1] ? '' : `: ${plain(sqlMessage)}`
     return refuse([code, what + more], { errno, sqlState })
   }
   const away = unreachable(error)
   if (away !== undefined) return refuse(away)
   const errno = errnoOf(error) ?? ''
+  if (errno === 'HANDSHAKE_NO_SSL_SUPPORT') return refuse(noTls)
+  if (errno === 'HANDSHAKE_SSL_ERROR') {
+    // What follows may name the host.
+    const [why] = error.message.split(/[:;]/)
+    return refuse(['unprocessable', `TLS cannot begin, since its certificate is not trusted (${why}); ${trust}`])
+  }
   if (/^(AUTH|HANDSHAKE)_/.test(errno)) return refuse(['unprocessable', `no session can begin (${error.message})`])
   // The driver has no code for a connection that is closed already.
   if (errno.startsWith('PROTOCOL_') || /in closed state/.test(error.message)) return refuse(classes['08'] ?? ended)

@@ -13,6 +13,7 @@ import {
   writing,
 } from '../../../test/mysql-fixture.ts'
 import { missing } from '../../../test/servers.ts'
+import { keptTable } from '../tables.ts'
 import { mysqlSink } from './sink.ts'
 
 const skip = missing('mariadb')
@@ -33,6 +34,20 @@ const ways = [
     way: 'another table',
     first: before,
     one: { ...ours, target: { mode: 'replace' } },
+    decisive: 'RENAME TABLE',
+    after: [['2', 'Bob']],
+  },
+  {
+    way: 'another table and nothing of the old one',
+    first: before,
+    one: { ...ours, target: { mode: 'replace', undoable: false } },
+    decisive: 'RENAME TABLE',
+    after: [['2', 'Bob']],
+  },
+  {
+    way: 'a new table and what its undo takes',
+    first: undefined,
+    one: { ...ours, target: upsert },
     decisive: 'RENAME TABLE',
     after: [['2', 'Bob']],
   },
@@ -66,6 +81,7 @@ suite('a commit of MySQL that is broken off', { skip }, () => {
         await old[Symbol.asyncDispose]()
         await load(database.sink, { ...before, task: 'LATER', target: { table: 'other' } })
         assert.deepEqual(await leftovers(database), [])
+        assert.deepEqual(await kept(database), isKept(one) ? [keptTable(idOf(one))] : [])
       })
     }
   }
@@ -98,6 +114,15 @@ async function retry({ sink }: MysqlDatabase, one: Load, fault: Fault): Promise<
   if (delivered === undefined) await again.write(produced, writing)
   const { balance } = delivered ?? (await again.commit())
   assert.equal(balance.inserted, 1)
+}
+
+function isKept(one: Load): boolean {
+  const { mode, undoable } = targetOf(one)
+  return undoable && mode !== 'append'
+}
+
+async function kept(database: MysqlDatabase): Promise<(string | null)[]> {
+  return (await database.rows("SHOW TABLES LIKE '\\_rowmill\\_kept%'")).map(([name = null]) => name)
 }
 
 /** What nobody needs: tables of Rowmill's but for the ledger and one that is kept, and rows that tell of such. */

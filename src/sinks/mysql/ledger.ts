@@ -4,47 +4,38 @@
  * same step, another aside, whose name then tells that it has happened, whatever has become of the session.
  */
 import { AppError } from '../../errors.ts'
-import { mysqlNames } from '../../identifiers.ts'
-import type { Target } from '../../model.ts'
+import type { LoadMode } from '../../model.ts'
 import type { DeliveryId } from '../../ports.ts'
-import { findTable } from './catalog.ts'
+import { findTable, type Place } from './catalog.ts'
+import { sessionLock, swapLock, takeLock } from './locks.ts'
 import type { Session } from './session.ts'
-import {
-  type Committed,
-  type Counts,
-  keptName,
-  keptTable,
-  ledgerTable,
-  overtaken,
-  parseTable,
-  tableIdentifier,
-} from '../tables.ts'
-
-/**
- * The name of the lock that the session of a delivery holds for as long as it lives. So there is but one, and it is known
- * which.
- */
-const lock = `CONCAT('rowmill ', SHA1(CONCAT_WS(' ', DATABASE(), task, output)))`
+import { settleLeft, settleOwn } from './settle.ts'
+import { type Committed, type Counts, ledgerTable, overtaken } from '../tables.ts'
 
 /** Seconds that a session may take to end, and to take back what it has done. */
 const patience = 30
 
-/** A new table has none to put aside: this one goes aside then, by the first name before and the second after. */
-export const markerTable = (staging: string) => staging.replace('stage', 'mark')
-export const doneTable = (staging: string) => staging.replace('stage', 'done')
+/** What rows have come to. Of an undo: rows removed, restored and left. */
+export interface Outcome extends Counts {
+  readonly undoable: boolean
+  /** The table that is kept for an undo or, by an undo, put aside; quoted, with its schema. */
+  readonly kept: string | null
+}
 
 /** An attempt's hold on its row of the ledger. */
 export class LedgerRow {
   readonly #session: Session
   readonly #id: DeliveryId
   readonly #attempt: number
-  readonly #target: Target
+  readonly #place: Place
+  readonly #mode: LoadMode | 'undo'
 
-  constructor(session: Session, id: DeliveryId, attempt: number, target: Target) {
+  constructor(session: Session, id: DeliveryId, attempt: number, place: Place, mode: LoadMode | 'undo') {
     this.#session = session
     this.#id = id
     this.#attempt = attempt
-    this.#target = target
+    this.#place = place
+    this.#mode = mode
   }
 
   /**
@@ -54,59 +45,77 @@ export class LedgerRow {
    */
   async register(): Promise<Committed | undefined> {
     const { task, output } = this.#id
-    const { table, mode } = this.#target
     await this.#createLedger()
     await this.#endEarlier()
     await this.#session.run(
       `INSERT INTO ${ledgerTable} (task, output, attempt, target, mode) VALUES (?, ?, 0, ?, ?)
        ON DUPLICATE KEY UPDATE output = output`,
-      [task, output, table, mode],
+      [task, output, this.#place.canonical, this.#mode],
     )
     const { affectedRows } = await this.#session.run(
-      `UPDATE ${ledgerTable} SET attempt = ? WHERE task = ? AND output = ? AND attempt < ?`,
+      `UPDATE ${ledgerTable} SET attempt = ? WHERE task = ? AND output = ? AND attempt <= ?`,
       [this.#attempt, task, output, this.#attempt],
     )
     if (affectedRows !== 1) throw overtaken(this.#id)
     await this.#endEarlier()
-    await this.#takeLock()
+    if (!(await takeLock(this.#session, sessionLock, this.#id, patience))) throw this.#stillBusy()
     await this.settle()
+    await settleLeft(this.#session)
     return await this.#committed()
   }
 
-  /** Says which table the rows are on their way in, before there is one: who comes later drops it. */
+  /**
+   * Says what is on its way, before it is there: who comes later finds out what has become of it.
+   * @param staging the table that rows wait in; of an undo, the one that is to come back, quoted.
+   */
   async stage(staging: string): Promise<void> {
     await this.#write('staging = ?, ready_at = NULL, kept = NULL', [staging])
   }
 
-  /** Says what the staged rows come to. @param kept the table that is put aside for them, if any. */
-  async ready({ inserted, updated, unchanged }: Counts, kept: string | null): Promise<void> {
-    const values = [inserted, updated, unchanged, kept]
-    await this.#write('inserted = ?, updated = ?, unchanged = ?, kept = ?, ready_at = UTC_TIMESTAMP(6)', values)
+  /** Says what the RENAME that follows comes to. */
+  async ready(outcome: Outcome): Promise<void> {
+    await this.#end(outcome, 'ready_at')
   }
 
   /** Within the transaction of the rows. */
-  async commit({ inserted, updated, unchanged }: Counts): Promise<void> {
-    const values = [inserted, updated, unchanged]
-    await this.#write('inserted = ?, updated = ?, unchanged = ?, kept = NULL, committed_at = UTC_TIMESTAMP(6)', values)
+  async commit(outcome: Outcome): Promise<void> {
+    await this.#end(outcome, 'committed_at')
   }
 
   /**
-   * Finds out what has become of staged rows: of this delivery's, and, as far as it goes, of those that other deliveries
-   * have left behind.
+   * Before a table takes the place of this one that others may be loading: from now on none of them commits.
+   * @throws {AppError} unavailable, when one is about to.
    */
+  async keepOthersOut(): Promise<void> {
+    if (!(await takeLock(this.#session, swapLock, this.#id, patience))) throw this.#inTheWay()
+    // Waits for those that are within their transactions.
+    const [row] = await this.#session.rows<{ renaming: string | null }>(
+      `SELECT sum(target = ? AND ready_at IS NOT NULL AND staging IS NOT NULL AND committed_at IS NULL AND
+         NOT (task = ? AND output = ?)) AS renaming FROM ${ledgerTable} LOCK IN SHARE MODE`,
+      [this.#place.canonical, this.#id.task, this.#id.output],
+    )
+    if (Number(row?.renaming) > 0) throw this.#inTheWay()
+  }
+
+  /** Finds out what has become of what was staged. */
   async settle(): Promise<void> {
+    if (!(await settleOwn(this.#session, this.#id, patience))) throw this.#stillBusy()
+  }
+
+  async #end({ inserted, updated, unchanged, undoable, kept }: Outcome, when: string): Promise<void> {
+    await this.#write(`inserted = ?, updated = ?, unchanged = ?, undoable = ?, kept = ?, ${when} = UTC_TIMESTAMP(6)`, [
+      inserted,
+      updated,
+      unchanged,
+      undoable,
+      kept,
+    ])
     const { task, output } = this.#id
-    const rows = await this.#session.rows<Staged>(
-      `SELECT task, output, target, staging, kept, ready_at IS NOT NULL AS ready FROM ${ledgerTable}
-       WHERE staging IS NOT NULL AND (task = ? AND output = ? OR IS_FREE_LOCK(${lock}))`,
+    const [row] = await this.#session.rows<{ holder: number | null; own: number }>(
+      `SELECT IS_USED_LOCK(${swapLock}) AS holder, CONNECTION_ID() AS own FROM ${ledgerTable} WHERE task = ? AND output = ?`,
       [task, output],
     )
-    for (const row of rows) {
-      const isOurs = row.task === task && row.output === output
-      await settle(this.#session, row).catch((error: unknown) => {
-        if (isOurs) throw error
-      })
-    }
+    if (row?.holder !== null && row?.holder !== row?.own) throw this.#inTheWay()
   }
 
   /** @throws {AppError} conflict, when the row is a later attempt's. */
@@ -118,62 +127,75 @@ export class LedgerRow {
     if (affectedRows !== 1) throw overtaken(this.#id)
   }
 
-  /** One previous table is kept, and no more. */
-  async dropKept(): Promise<void> {
-    const { task, output } = this.#id
-    const rows = await this.#session.rows<{ kept: string }>(
-      `SELECT kept FROM ${ledgerTable}
-       WHERE target = ? AND kept IS NOT NULL AND committed_at IS NOT NULL AND NOT (task = ? AND output = ?)`,
-      [this.#target.table, task, output],
-    )
-    for (const { kept } of rows) {
-      await this.#session.run(`DROP TABLE IF EXISTS ${keptName(kept)}`)
-      await this.#session.run(`UPDATE ${ledgerTable} SET kept = NULL WHERE kept = ?`, [kept])
-    }
-  }
-
   async #createLedger(): Promise<void> {
     const session = this.#session
     if ((await findTable(session, { schema: session.database, table: ledgerTable })) !== undefined) return
     await session.run(`CREATE TABLE IF NOT EXISTS ${ledgerTable} (
       task varchar(64) NOT NULL, output varchar(64) NOT NULL, attempt bigint NOT NULL, target text NOT NULL,
-      mode varchar(16) NOT NULL, inserted bigint, updated bigint, unchanged bigint, kept text, staging text,
-      ready_at datetime(6), committed_at datetime(6), PRIMARY KEY (task, output)) ENGINE = InnoDB COLLATE utf8mb4_bin`)
+      mode varchar(16) NOT NULL, inserted bigint, updated bigint, unchanged bigint, undoable boolean, kept text,
+      staging text, ready_at datetime(6), committed_at datetime(6), PRIMARY KEY (task, output)
+    ) ENGINE = InnoDB COLLATE utf8mb4_bin`)
   }
 
   async #endEarlier(): Promise<void> {
     const { task, output } = this.#id
     const sessions = await this.#session.rows<{ id: number | null }>(
-      `SELECT IS_USED_LOCK(${lock}) AS id FROM ${ledgerTable}
+      `SELECT IS_USED_LOCK(${sessionLock}) AS id FROM ${ledgerTable}
        WHERE task = ? AND (attempt < ? OR output = ? AND attempt = ?)`,
       [task, this.#attempt, output, this.#attempt],
     )
     for (const { id } of sessions) if (id !== null) await kill(this.#session, id)
   }
 
-  async #takeLock(): Promise<void> {
-    const { task, output } = this.#id
-    const [taken] = await this.#session.rows<{ held: number | null }>(
-      `SELECT GET_LOCK(${lock}, ${patience}) AS held FROM ${ledgerTable} WHERE task = ? AND output = ?`,
-      [task, output],
+  #inTheWay(): AppError {
+    return new AppError(
+      'unavailable',
+      `The table ${this.#session.table} is being loaded and put back by an undo at the same time. Try again.`,
     )
-    if (taken?.held === 1) return
-    throw new AppError(
+  }
+
+  #stillBusy(): AppError {
+    const { task, output } = this.#id
+    return new AppError(
       'unavailable',
       `The database ${this.#session.sink} (MySQL) still takes back what an earlier attempt at output ${output} of task ${task} has done. Try again.`,
     )
   }
 
   async #committed(): Promise<Committed | undefined> {
-    const [row] = await this.#session.rows<{ attempt: number; committed: number; superseded: number } & Counts>(
-      `SELECT attempt, committed_at IS NOT NULL AS committed, inserted, updated, unchanged, EXISTS (
-         SELECT 1 FROM ${ledgerTable} AS other WHERE other.target = known.target AND other.committed_at > known.committed_at
-       ) AS superseded FROM ${ledgerTable} AS known WHERE task = ? AND output = ?`,
-      [this.#id.task, this.#id.output],
-    )
-    if (row?.attempt !== this.#attempt) throw overtaken(this.#id)
-    return row.committed === 1 ? { ...row, superseded: row.superseded === 1 } : undefined
+    const load = await findLoad(this.#session, this.#id)
+    if (load?.attempt !== this.#attempt) throw overtaken(this.#id)
+    return load.isCommitted ? load : undefined
   }
+}
+
+/** What a ledger says of a delivery, whether it has come to an end or not. */
+export interface LoadRow extends Committed {
+  readonly attempt: number
+  readonly mode: LoadMode | 'undo'
+  readonly kept: string | null
+  readonly isCommitted: boolean
+}
+
+/** @param besides a delivery that does not count as one that came later. */
+export async function findLoad(
+  session: Session,
+  { task, output }: DeliveryId,
+  besides: DeliveryId = { task, output },
+): Promise<LoadRow | undefined> {
+  const [row] = await session.rows<
+    Omit<LoadRow, 'superseded' | 'undoable' | 'isCommitted'> & Record<'superseded' | 'undoable' | 'committed', number>
+  >(
+    `SELECT attempt, mode, inserted, updated, unchanged, coalesce(undoable, 0) AS undoable, kept,
+       committed_at IS NOT NULL AS committed, EXISTS (
+         SELECT 1 FROM ${ledgerTable} AS other WHERE other.target = known.target AND other.committed_at > known.committed_at
+           AND NOT (other.task = ? AND other.output = ?)
+       ) AS superseded FROM ${ledgerTable} AS known WHERE task = ? AND output = ?`,
+    [besides.task, besides.output, task, output],
+  )
+  if (row === undefined) return undefined
+  const { superseded, undoable, committed, ...load } = row
+  return { ...load, superseded: superseded === 1, undoable: undoable === 1, isCommitted: committed === 1 }
 }
 
 /** A thread that has ended by itself meanwhile needs no more. */
@@ -185,37 +207,4 @@ async function kill(session: Session, id: number): Promise<void> {
   } catch (error) {
     if (!(error instanceof AppError && error.details?.['errno'] === noSuchThread)) throw error
   }
-}
-
-interface Staged extends DeliveryId {
-  readonly target: string
-  readonly staging: string
-  readonly kept: string | null
-  readonly ready: number
-}
-
-/**
- * Finds out whether staged rows are in their place, and removes what nobody needs any more. A rename that was still to
- * come fails without its table.
- */
-async function settle(session: Session, { task, output, target, staging, kept, ready }: Staged): Promise<void> {
-  const { schema } = parseTable(target)
-  const drop = (...tables: string[]) => {
-    const list = tables.map((table) => tableIdentifier({ schema, table }, mysqlNames))
-    return session.run(`DROP TABLE IF EXISTS ${list.join(', ')}`)
-  }
-  await drop(staging, markerTable(staging))
-  const aside = kept === null ? doneTable(staging) : keptTable({ task, output })
-  if (ready === 1 && (await findTable(session, { schema, table: aside })) !== undefined) {
-    await session.run(
-      `UPDATE ${ledgerTable} SET committed_at = ready_at WHERE task = ? AND output = ? AND committed_at IS NULL`,
-      [task, output],
-    )
-  }
-  await drop(doneTable(staging))
-  await session.run(`UPDATE ${ledgerTable} SET staging = NULL WHERE task = ? AND output = ? AND staging = ?`, [
-    task,
-    output,
-    staging,
-  ])
 }

@@ -9,7 +9,7 @@ import {
   type ResultSetHeader,
   type RowDataPacket,
 } from 'mysql2/promise'
-import { AppError } from '../../errors.ts'
+import { AppError, type ErrorCode } from '../../errors.ts'
 import { translated } from './errors.ts'
 
 /** What MySQL says of a statement that has no rows. */
@@ -19,6 +19,12 @@ export type Result = Pick<ResultSetHeader, 'affectedRows' | 'warningStatus' | 'i
 export interface Session extends AsyncDisposable {
   readonly sink: string
   readonly database: string
+  /** Whether the names of its tables are the same in every case. */
+  readonly foldsNames: boolean
+  /** The user's table that it is about. */
+  readonly table: string
+  /** A text of the server's, with that table in it where it names one of ours that stands for it. */
+  readonly plain: (text: string) => string
   /** Tells every two texts apart, whatever their case, and a space at the end counts. */
   readonly collation: string
   run(sql: string, values?: readonly unknown[]): Promise<Result>
@@ -45,24 +51,29 @@ const settings = `SET SESSION autocommit = 1, sql_mode = '${modes.join()}', time
   innodb_lock_wait_timeout = 30, lock_wait_timeout = 30, wait_timeout = 28800, net_read_timeout = 600, net_write_timeout = 600
   /*M!100601 , max_statement_time = 0, idle_transaction_timeout = 0 */`
 
-/** @throws {AppError} unavailable, unprocessable */
-export async function connect(sink: string, url: string): Promise<Session> {
+/**
+ * @param table of the user's that it is about, as messages call it.
+ * @param signal cuts it, whatever it is doing.
+ * @throws {AppError} unavailable, unprocessable
+ */
+export async function connect(sink: string, url: string, table: string, signal?: AbortSignal): Promise<Session> {
   const socket = new Socket()
+  const cut = () => socket.destroy()
+  signal?.addEventListener('abort', cut)
+  const plain = (text: string) => text.replaceAll(/_rowmill_(?:stage|mark)_\w+/g, () => table)
   const told = async <T>(call: () => Promise<T>) => {
     try {
       return await call()
     } catch (error) {
-      throw translated(sink, error)
+      throw translated(sink, error, plain)
     }
   }
-  const connection = await told(() =>
-    createConnection({
-      uri: url,
-      charset: 'utf8mb4_bin',
-      disableEval: true,
-      stream: ({ config: { host = 'localhost', port = 3306 } }: { config: ConnectionOptions }) =>
-        socket.setKeepAlive(true).setNoDelay(true).connect(port, host),
-    }),
+  const connection = await greeted(sink, socket, () => told(() => createConnection(optionsOf(url, socket)))).catch(
+    (error: unknown) => {
+      signal?.removeEventListener('abort', cut)
+      cut()
+      throw error
+    },
   )
   // A session that is ended while nobody waits for it is told by the next call.
   connection.on('error', () => {})
@@ -77,6 +88,7 @@ export async function connect(sink: string, url: string): Promise<Session> {
   const rows = async <T>(sql: string, values?: readonly unknown[]) =>
     (await query<RowDataPacket[]>({ sql }, values)) as T[]
   const end = async () => {
+    signal?.removeEventListener('abort', cut)
     await connection.end()
     socket.destroySoon()
   }
@@ -84,10 +96,10 @@ export async function connect(sink: string, url: string): Promise<Session> {
     await run(settings)
     // Gaps between keys are locked, too: what an upsert has not found stays absent until it commits.
     await run('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ')
-    const [server] = await rows<{ version: string; known: string | null }>(
-      'SELECT VERSION() AS version, DATABASE() AS known',
+    const [server] = await rows<{ version: string; known: string | null; folding: number }>(
+      'SELECT VERSION() AS version, DATABASE() AS known, @@lower_case_table_names AS folding',
     )
-    const { version = '', known = null } = server ?? {}
+    const { version = '', known = null, folding } = server ?? {}
     if (known === null) {
       throw new AppError(
         'unprocessable',
@@ -97,11 +109,14 @@ export async function connect(sink: string, url: string): Promise<Session> {
     return {
       sink,
       database: known,
+      foldsNames: folding !== 0,
+      table,
+      plain,
       collation: version.includes('MariaDB') ? 'utf8mb4_nopad_bin' : 'utf8mb4_0900_bin',
       run,
       rows,
       load: (sql, bytes) => feed(bytes, (infileStreamFactory) => query<ResultSetHeader>({ sql, infileStreamFactory })),
-      cut: () => socket.destroy(),
+      cut,
       // Ending the session rolls back whatever it has not committed.
       [Symbol.asyncDispose]: end,
     }
@@ -109,6 +124,49 @@ export async function connect(sink: string, url: string): Promise<Session> {
     await end()
     throw error
   }
+}
+
+/** @param url with `?tls=require` where nothing may go unencrypted, and to nobody but the host that it names. */
+function optionsOf(url: string, socket: Socket): ConnectionOptions {
+  const uri = new URL(url)
+  const tls = uri.searchParams.get('tls')
+  uri.searchParams.delete('tls')
+  return {
+    uri: uri.href,
+    charset: 'utf8mb4_bin',
+    disableEval: true,
+    ...(tls === 'require' && { ssl: { rejectUnauthorized: true, verifyIdentity: true } }),
+    stream: ({ config: { host = 'localhost', port = 3306 } }: { config: ConnectionOptions }) =>
+      socket.setKeepAlive(true).setNoDelay(true).connect(port, host),
+  }
+}
+
+/** A server of MySQL's speaks first, and what it says begins so: a packet's length and number, and the protocol or an error. */
+const greetings: ReadonlySet<number> = new Set([10, 255])
+
+/** @throws {AppError} what `call` throws, or else what answers in its place. */
+async function greeted<T>(sink: string, socket: Socket, call: () => Promise<T>): Promise<T> {
+  let state: 'away' | 'silent' | 'MySQL' | 'other' = 'away'
+  socket.once('connect', () => (state = 'silent'))
+  socket.once('data', (bytes: Buffer) => (state = greetings.has(bytes[4] ?? 0) ? 'MySQL' : 'other'))
+  try {
+    return await call()
+  } catch (error) {
+    const { code, what } = strangers[state] ?? {}
+    if (code === undefined) throw error
+    throw new AppError(code, `The database ${sink} (MySQL): ${what}.`, { cause: error })
+  }
+}
+
+const strangers: Readonly<Record<string, { readonly code: ErrorCode; readonly what: string } | undefined>> = {
+  silent: {
+    code: 'unavailable',
+    what: 'it takes the connection and says nothing; look whether it is well, and whether the URL of the sink names its host and port',
+  },
+  other: {
+    code: 'unprocessable',
+    what: 'what answers there speaks another language than MySQL; correct host and port in the URL of the sink',
+  },
 }
 
 /**

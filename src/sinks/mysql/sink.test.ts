@@ -16,6 +16,8 @@ const columns = { id: 'integer', name: 'string' } as const
 const ada: Load = { task: 'ADA', columns, rows: [['1', 'Ada']] }
 const upsert = { mode: 'upsert', key: ['id'] } as const
 
+const isRequired = (type: string) => /PRIMARY|NOT NULL/.test(type)
+
 /** What a load is refused with. */
 async function refusal(sink: TableSink, one: Load): Promise<AppError> {
   try {
@@ -46,6 +48,15 @@ for (const [what, type, good, bad, told] of [
     /id keeps 0 digits of a fraction/,
   ],
   ['would lose some of its fraction', 'time(3)', '10:00:00.123', '10:00:00.0005', /id keeps 3 digits of a fraction/],
+  ['would lose a space', 'char(4)', 'a b', 'ab ', /id keeps no spaces at the end, so “ab ” would become another value/],
+  ['would be filled up', 'binary(3)', 'abc', 'ab', /id fills up what has less than 3 bytes, so “ab”/],
+  ['would get a century', 'year', '1970', '70', /id takes years of four digits, so “70”/],
+  ['would be put in order', "set('a','it''s','c')", "a,it's", "it's,a", /id takes its own labels, in their order/],
+  ['would be taken for a number of labels', "set('a','b')", '', '3', /id takes its own labels.* so “3”/],
+  ['would change its case', "set('a','B') CHARSET latin1", 'B', 'b', /id takes its own labels.* so “b”/],
+  ['is named twice', "set('a','b')", 'a,b', 'a,a', /id takes its own labels.* so “a,a”/],
+  ['would be taken for its bytes', 'bit(8)', '65', 'A', /id takes whole numbers, so “A”/],
+  ['has more bits', 'bit(7)', '65', '128', /too long for column 'id'|Out of range value for column 'id'/],
 ] as const) {
   test(`MySQL: nothing is appended when a value ${what}`, { skip }, async () => {
     await using database = await openMysql()
@@ -55,8 +66,9 @@ for (const [what, type, good, bad, told] of [
     assert.equal(code, 'unprocessable')
     assert.match(message, told)
     assert.deepEqual(await database.rows('SELECT * FROM people'), [])
-    await load(database.sink, { ...one, attempt: 2, rows: [[good]] })
-    assert.deepEqual(await database.rows('SELECT * FROM people'), [[good]])
+    await load(database.sink, { ...one, attempt: 2, rows: [[good], [null]].slice(0, isRequired(type) ? 1 : 2) })
+    const value = type.startsWith('bit') ? 'CAST(id AS UNSIGNED)' : 'id'
+    assert.deepEqual(await database.rows(`SELECT ${value} FROM people WHERE id IS NOT NULL`), [[good]])
   })
 }
 

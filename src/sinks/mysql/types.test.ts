@@ -24,7 +24,9 @@ const known: Readonly<Record<string, Partial<TargetColumn>>> = {
   tinytext: { field: { type: 'string', constraints: { maxLength: 255 } } },
   text: { field: { type: 'string', constraints: {} } },
   longtext: { field: { type: 'string', constraints: {} } },
-  "enum('a','it''s, (b)')": { field: { type: 'string', constraints: { enum: ['a', "it's, (b)"] } } },
+  "enum('a','it''s, (b)','c\\\\d\\n')": {
+    field: { type: 'string', constraints: { enum: ['a', "it's, (b)", 'c\\d\n'] } },
+  },
   date: { field: { type: 'date', constraints: {} } },
   'time(3)': { field: { type: 'time', constraints: {} } },
   'datetime(6)': { field: { type: 'datetime', timezone: 'UTC', constraints: {} } },

@@ -96,16 +96,13 @@ function integerField(bits: number, isUnsigned: boolean, must: Constraints): Tar
   return { type: 'integer', constraints: { ...must, minimum, maximum: minimum + 2 ** bits - 1 } }
 }
 
-/** `'a','it''s'` → a, it's. */
+/** `'a','it''s','\\'` → a, it's, \. */
 function labelsOf(list: string): string[] {
-  return Array.from(list.matchAll(/'((?:[^']|'')*)'/g), ([, label = '']) => label.replaceAll("''", "'"))
+  return Array.from(list.matchAll(/'((?:[^']|'')*)'/g), ([, label = '']) =>
+    label.replaceAll(/''|\\(.)/g, (_, escaped?: string) =>
+      escaped === undefined ? "'" : (controls[escaped] ?? escaped),
+    ),
+  )
 }
 
-/**
- * How many digits of a fraction of a second a column keeps; undefined for one of another kind. What is beyond them MySQL
- * rounds and MariaDB cuts off, both in silence.
- */
-export function secondDigits(type: string): number | undefined {
-  const [, name, digits = '0'] = /^(datetime|timestamp|time)(?:\((\d)\))?$/.exec(type) ?? []
-  return name === undefined ? undefined : Number(digits)
-}
+const controls: Readonly<Record<string, string>> = { '0': '\0', n: '\n', r: '\r' }

@@ -1,6 +1,6 @@
 /** What PostgreSQL says, as our errors: by its SQLSTATE (PostgreSQL's documentation, Appendix A). */
 import pg from 'pg'
-import { AppError, type ErrorCode } from '../../errors.ts'
+import { AppError, type ErrorCode, errnoOf } from '../../errors.ts'
 import { unreachable } from '../unreachable.ts'
 
 /** The longest prefix of the SQLSTATE decides. */
@@ -13,6 +13,10 @@ const states: Readonly<Record<string, readonly [code: ErrorCode, what: string]>>
   '55P03': ['unavailable', 'another session holds the table'],
   '25006': ['unavailable', 'it takes no writes at present: it is read-only'],
   '28': ['unprocessable', 'it refuses the login; correct user and password in the URL of the sink'],
+  '28000': [
+    'unprocessable',
+    'it does not let this user in, or not from here, or not without TLS; correct the URL of the sink, or its pg_hba.conf',
+  ],
   '3D000': ['unprocessable', 'there is no such database; correct the URL of the sink'],
   '42501': ['unprocessable', 'the user may not do this; grant it'],
   '22': ['unprocessable', 'it refuses a value'],
@@ -46,21 +50,52 @@ export function translated(sink: string, error: unknown): unknown {
     }
     const [code, what] = known ?? (['unprocessable', 'it refuses the statement'] as const)
     const place = code === 'unprocessable' && where !== undefined ? ` (${where.split('\n')[0]})` : ''
-    const more = [message, detail].filter((text) => text !== undefined).join(': ')
-    return refuse(code, `${what}: ${more}${place}`, {
+    // What is said of a login names the user and the database.
+    const told = /^(28|3D)/.test(state) ? [what] : [what, message, detail]
+    return refuse(code, told.filter((text) => text !== undefined).join(': ') + place, {
       sqlState: state,
       ...(constraint && { constraint }),
       ...(column && { column }),
     })
   }
-  const away = unreachable(error)
-  if (away !== undefined) return refuse(...away)
-  // What pg says itself has no code.
-  if (
-    error instanceof Error &&
-    /Connection terminated|timeout expired|Client (was closed|has encountered)/.test(error.message)
-  ) {
-    return refuse('unavailable', 'the connection broke off')
-  }
-  return error
+  const away = unreachable(error) ?? (error instanceof Error ? ofDriver(error) : undefined)
+  return away === undefined ? error : refuse(...away)
+}
+
+type Meaning = readonly [code: ErrorCode, what: string]
+
+/** What pg says itself has no code. */
+function ofDriver({ message }: Error): Meaning | undefined {
+  if (message === 'timeout expired') return ['unavailable', 'it does not answer']
+  if (!/Connection terminated|Client (was closed|has encountered)/.test(message)) return undefined
+  return ['unavailable', 'the connection broke off']
+}
+
+/** What stands in the way of a session, by what pg says; the last of them where something says what nobody understands. */
+const noSessions: readonly (readonly [message: RegExp, what: string])[] = [
+  [
+    /does not support SSL/,
+    'it takes no connections with TLS; set that up there, or leave sslmode out of the URL of the sink',
+  ],
+  [/establishing an SSL/, 'what answers is no PostgreSQL server; correct host and port in the URL of the sink'],
+  [/password must be/, 'it wants a password; write it in the URL of the sink'],
+  [
+    /SASL|authentication/i,
+    'it wants a login of a kind that is not known here; let the user log in with a password (scram-sha-256)',
+  ],
+  [/ENOENT|EACCES|EISDIR/, 'a file that its URL names for TLS cannot be read; correct the URL of the sink'],
+  [
+    /certificate|altname|self.signed/i,
+    'its certificate is not to be trusted; correct sslmode or sslrootcert in the URL of the sink',
+  ],
+  [/./s, 'what answers is no PostgreSQL server, or its TLS is not to be understood; correct the URL of the sink'],
+]
+
+/** The same for a session that does not come about: whatever went wrong, it is the server's or the URL's. */
+export function translatedConnecting(sink: string, error: unknown): unknown {
+  const known = translated(sink, error)
+  if (known instanceof AppError || !(known instanceof Error)) return known
+  const said = `${errnoOf(known) ?? ''} ${known.message}`
+  const what = noSessions.find(([message]) => message.test(said))?.[1] ?? ''
+  return new AppError('unprocessable', `The database ${sink} (PostgreSQL): ${what}.`, { cause: error })
 }

@@ -1,28 +1,62 @@
-import pg from 'pg'
-import { type TableDatabase, tableContract } from '../../../test/contracts/tables.ts'
-import { freshDatabase, missing } from '../../../test/servers.ts'
-import { postgresSink } from './sink.ts'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { tableContract } from '../../../test/contracts/tables.ts'
+import { type Load, load, targetOf } from '../../../test/mysql-fixture.ts'
+import { openPostgres } from '../../../test/postgres-fixture.ts'
+import { missing } from '../../../test/servers.ts'
 
 const skip = missing('postgres')
 
-async function open(connections: number): Promise<TableDatabase> {
-  const database = await freshDatabase('postgres')
-  const client = new pg.Client({
-    connectionString: database.url,
-    types: { getTypeParser: () => (text: string) => text },
-  })
-  // The server ends it when the database is dropped.
-  client.on('error', () => {})
-  await client.connect()
-  return {
-    sink: postgresSink('db', `${database.url}?connections=${connections}`),
-    rows: async (sql) => (await client.query<(string | null)[]>({ text: sql, rowMode: 'array' })).rows,
-    async [Symbol.asyncDispose]() {
-      await client.end()
-      await database[Symbol.asyncDispose]()
-    },
-  }
-}
+tableContract({ name: 'PostgreSQL', skip, open: () => openPostgres() })
+tableContract({ name: 'PostgreSQL over two connections', skip, open: () => openPostgres(2) })
 
-tableContract({ name: 'PostgreSQL', skip, open: () => open(1) })
-tableContract({ name: 'PostgreSQL over two connections', skip, open: () => open(2) })
+const ada: Load = { task: 'ADA', columns: { id: 'integer', name: 'string' }, rows: [['1', 'Ada']] }
+
+test('PostgreSQL: tables of its own take no rows', { skip }, async () => {
+  await using database = await openPostgres()
+  for (const table of ['pg_temp.people', 'pg_catalog.people', 'pg_class', 'information_schema.people', 'pg_toast.x']) {
+    await assert.rejects(database.sink.check(targetOf({ target: { table } })), {
+      code: 'unprocessable',
+      message: /belongs to PostgreSQL itself.*Name a table in a schema of your own/,
+    })
+    await assert.rejects(load(database.sink, { ...ada, target: { table } }), { code: 'unprocessable' })
+  }
+})
+
+test('PostgreSQL: where no table can be made, it says so', { skip }, async () => {
+  await using database = await openPostgres()
+  const name = new URL(database.url).pathname.slice(1)
+  await database.run(`ALTER DATABASE ${name} SET search_path = nowhere`)
+  await assert.rejects(database.sink.check(targetOf({})), { code: 'unprocessable', message: /no schema/ })
+})
+
+test('PostgreSQL: tasks that append to one table at once both get there', { skip }, async () => {
+  await using database = await openPostgres()
+  await load(database.sink, ada)
+  const tasks = ['BOB', 'CID', 'DAN']
+  await Promise.all(tasks.map((task, i) => load(database.sink, { ...ada, task, rows: [[String(i + 2), task]] })))
+  assert.deepEqual(await database.rows('SELECT name, "_rowmill_task" FROM people ORDER BY id'), [
+    ['Ada', 'ADA'],
+    ...tasks.map((task) => [task, task]),
+  ])
+})
+
+test('PostgreSQL: rows that others put into a table that Rowmill made have no task', { skip }, async () => {
+  await using database = await openPostgres()
+  await load(database.sink, ada)
+  await database.run("INSERT INTO people VALUES (2, 'Bob')")
+  const plain = await load(database.sink, { ...ada, task: 'CID', target: { undoable: false }, rows: [['3', 'Cid']] })
+  assert.equal('undoable' in plain.output && plain.output.undoable, false)
+  assert.deepEqual(await database.rows('SELECT id, "_rowmill_task" FROM people ORDER BY id'), [
+    ['1', 'ADA'],
+    ['2', null],
+    ['3', null],
+  ])
+})
+
+test('PostgreSQL: an append is not undoable whose rows would not carry their task', { skip }, async () => {
+  await using database = await openPostgres()
+  await database.run('CREATE TABLE people (id int, name text, "_rowmill_task" text)')
+  const { output } = await load(database.sink, ada)
+  assert.equal('undoable' in output && output.undoable, false)
+})

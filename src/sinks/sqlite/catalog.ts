@@ -2,7 +2,7 @@
 import { AppError } from '../../errors.ts'
 import { identifier, sqliteNames } from '../../identifiers.ts'
 import type { TargetColumn } from '../../ports.ts'
-import { type Definition, type Found, quoteText, type Value } from '../file/database.ts'
+import { type Comparison, type Definition, type Found, quoteText, type Value } from '../file/database.ts'
 import { heldBack, notATable, withoutKey } from '../refusals.ts'
 import { fieldOf } from './types.ts'
 import { type TableName, taskColumn } from '../tables.ts'
@@ -26,8 +26,14 @@ export function findTable(ask: Ask, { schema = 'main', table }: TableName): Omit
 }
 
 /** The declared types of its columns, by their names. */
-export function declaredTypes(ask: Ask, table: string): ReadonlyMap<string, string> {
-  const columns = ask<{ name: string; type: string }>('SELECT name, type FROM pragma_table_xinfo(?)', [table])
+export function declaredTypes(
+  ask: Ask,
+  { schema, table }: Pick<Found, 'schema' | 'table'>,
+): ReadonlyMap<string, string> {
+  const columns = ask<{ name: string; type: string }>('SELECT name, type FROM pragma_table_xinfo(?, ?)', [
+    table,
+    schema,
+  ])
   return new Map(columns.map(({ name, type }) => [name, type]))
 }
 
@@ -77,8 +83,9 @@ export function definitionOf(ask: Ask, { table }: Found): Definition {
   return {
     // Their names are the new table's.
     before: indexes.map(({ name }) => `DROP INDEX ${identifier(name, sqliteNames)}`),
-    create: [...tables.map(({ sql }) => sql), ...tables.flatMap(({ sql }) => countOn(ask, table, sql))],
-    after: indexes.map(({ sql }) => sql),
+    create: tables.map(({ sql }) => sql),
+    counters: tables.flatMap(({ sql }) => countOn(ask, table, sql)),
+    indexes: indexes.map(({ sql }) => sql),
   }
 }
 
@@ -86,17 +93,35 @@ export function definitionOf(ask: Ask, { table }: Found): Definition {
 function countOn(ask: Ask, table: string, sql: string): string[] {
   if (!/\bautoincrement\b/i.test(sql)) return []
   const counts = ask<{ seq: string }>('SELECT CAST(seq AS TEXT) AS seq FROM sqlite_sequence WHERE name = ?', [table])
-  return counts.map(({ seq }) => `INSERT INTO sqlite_sequence (name, seq) VALUES (${quoteText(table)}, ${seq})`)
+  return counts.flatMap(({ seq }) => [
+    `DELETE FROM sqlite_sequence WHERE name = ${quoteText(table)}`,
+    `INSERT INTO sqlite_sequence (name, seq) VALUES (${quoteText(table)}, ${seq})`,
+  ])
 }
 
 /** A column of a key, and the collation by which the table tells its values apart. */
-export interface KeyColumn {
+interface KeyColumn {
   readonly name: string
   readonly collation: string
 }
 
 /** @throws {AppError} unprocessable, when nothing in the table says that the key tells its rows apart. */
-export function uniqueKey(ask: Ask, { table }: Found, key: readonly string[]): KeyColumn[] {
+export function comparisonOf(ask: Ask, found: Found, key: readonly string[]): Comparison {
+  const quoted = (name: string) => identifier(name, sqliteNames)
+  const columns = uniqueKey(ask, found, key)
+  const collated = (table: string) =>
+    columns.map(({ name, collation }) => `${table}${quoted(name)} COLLATE ${quoted(collation)}`)
+  return {
+    key: collated(''),
+    isSameKey: (one, other) =>
+      collated(`${one}.`)
+        .map((value, i) => `${value} = ${other}.${quoted(columns[i]?.name ?? '')}`)
+        .join(' AND '),
+    isSame: (column, one, other) => `${one}.${quoted(column)} COLLATE BINARY IS ${other}.${quoted(column)}`,
+  }
+}
+
+function uniqueKey(ask: Ask, { table }: Found, key: readonly string[]): KeyColumn[] {
   const columns = ask<KeyColumn & { number: string }>(
     `SELECT l.name AS number, x.name, x.coll AS collation FROM pragma_index_list(?1) AS l, pragma_index_xinfo(l.name) AS x
        WHERE l."unique" = 1 AND l.partial = 0 AND x.key = 1

@@ -3,13 +3,21 @@ import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { identifier, sqliteNames } from '../../identifiers.ts'
 import type { Produced, TargetColumn } from '../../ports.ts'
-import type { Definition, FileDatabase, Found, InsertOptions, Into, OpenFile, Value } from '../file/database.ts'
-import { keyedTwice } from '../refusals.ts'
-import { type Ask, columnsOf, declaredTypes, definitionOf, findTable, type KeyColumn, uniqueKey } from './catalog.ts'
+import type {
+  Comparison,
+  Definition,
+  FileDatabase,
+  Found,
+  InsertOptions,
+  Into,
+  OpenFile,
+  Value,
+} from '../file/database.ts'
+import { type Ask, columnsOf, comparisonOf, declaredTypes, definitionOf, findTable } from './catalog.ts'
 import { translated } from './errors.ts'
 import { insertRows } from './rows.ts'
 import { columnSql } from './types.ts'
-import { checkTaken, type Counts, type TableName, taskColumn } from '../tables.ts'
+import type { TableName } from '../tables.ts'
 
 export const openSqlite: OpenFile = async ({ path, sink }, access) => {
   const url = pathToFileURL(path)
@@ -30,6 +38,7 @@ class SqliteFile implements FileDatabase {
   readonly naming = sqliteNames
   readonly begin = 'BEGIN IMMEDIATE'
   readonly now = `strftime('%Y-%m-%d %H:%M:%f')`
+  readonly indexesFirst = false
   readonly columnSql = columnSql
   readonly #sink: string
   readonly #db: DatabaseSync
@@ -85,65 +94,33 @@ class SqliteFile implements FileDatabase {
     return definitionOf(this.#ask, found)
   }
 
-  async needUniqueKey(found: Found, key: readonly string[]): Promise<void> {
-    uniqueKey(this.#ask, found, key)
+  async comparisonOf(found: Found, key: readonly string[]): Promise<Comparison> {
+    return comparisonOf(this.#ask, found, key)
   }
 
   async insert(into: Into, produced: Produced, options: InsertOptions): Promise<number> {
     try {
-      return await insertRows(this.#db, into, produced, declaredTypes(this.#ask, into.table), options)
+      return await insertRows(this.#db, into, produced, declaredTypes(this.#ask, into), options)
     } catch (error) {
       throw translated(this.#sink, error)
     }
   }
 
-  /** By way of a temporary table: a row of the file can so be told from another one of the same key. */
-  async upsert(
-    into: Into & Found,
-    produced: Produced,
-    key: readonly string[],
-    options: InsertOptions,
-  ): Promise<Counts> {
-    const { columns = [] } = produced
-    const keys = uniqueKey(this.#ask, into, key)
-    const names = columns.map(({ name }) => quoted(name))
-    const staging = 'temp.coming'
-    await this.run(`CREATE TABLE ${staging} AS SELECT ${names.join(', ')} FROM ${into.identifier} LIMIT 0`)
-    const rows = await this.insert({ identifier: staging, table: into.table, task: undefined }, produced, options)
-    checkTaken(rows, produced.rows)
-    this.#refuseTwice(into, keys, staging)
-    const isSame = keys.map(
-      ({ name, collation }) => `known.${quoted(name)} COLLATE ${quoted(collation)} = coming.${quoted(name)}`,
-    )
-    const others = names.filter((name) => !keys.some((column) => quoted(column.name) === name))
-    // By its bytes: to a column's own collation a change of case may be none.
-    const isChanged = others.map((name) => `known.${name} COLLATE BINARY IS NOT coming.${name}`)
-    const updated =
-      others.length === 0
-        ? 0
-        : await this.run(
-            `UPDATE ${into.identifier} AS known SET ${others.map((name) => `${name} = coming.${name}`).join(', ')}
-             FROM ${staging} AS coming WHERE ${isSame.join(' AND ')} AND (${isChanged.join(' OR ')})`,
-          )
-    const isMarked = into.task !== undefined
-    const inserted = await this.run(
-      `INSERT INTO ${into.identifier} (${[...names, ...(isMarked ? [quoted(taskColumn)] : [])].join(', ')})
-       SELECT ${[...names, ...(isMarked ? ['?'] : [])].join(', ')} FROM ${staging} AS coming
-       WHERE NOT EXISTS (SELECT 1 FROM ${into.identifier} AS known WHERE ${isSame.join(' AND ')})`,
-      into.task === undefined ? [] : [into.task],
-    )
-    await this.run(`DROP TABLE ${staging}`)
-    return { inserted, updated, unchanged: rows - inserted - updated }
+  /** Its columns are declared as those of the table: by that SQLite decides what it makes of a value. */
+  async stage(found: Found, columns: readonly string[]): Promise<Into> {
+    const declared = declaredTypes(this.#ask, found)
+    const lines = columns.map((name) => `${quoted(name)} ${declaredAs(declared.get(name) ?? '')}`)
+    const staging = { identifier: this.temporary('coming'), schema: 'temp', table: 'coming', task: undefined }
+    await this.run(`CREATE TABLE ${staging.identifier} (${lines.join(', ')})`)
+    return staging
   }
 
-  #refuseTwice({ table }: Found, keys: readonly KeyColumn[], staging: string): void {
-    const names = keys.map(({ name }) => quoted(name))
-    const [twice] = this.#ask<Record<string, Value>>(
-      `SELECT ${names.join(', ')} FROM ${staging} WHERE ${names.map((name) => `${name} IS NOT NULL`).join(' AND ')}
-       GROUP BY ${keys.map(({ name, collation }) => `${quoted(name)} COLLATE ${quoted(collation)}`).join(', ')}
-       HAVING count(*) > 1 LIMIT 1`,
-    )
-    if (twice !== undefined) throw keyedTwice(table, twice)
+  temporary(table: string): string {
+    return `temp.${quoted(table)}`
+  }
+
+  async indexKey(temporary: string, { key }: Comparison): Promise<void> {
+    await this.run(`CREATE INDEX ${this.temporary(`${temporary}_key`)} ON ${quoted(temporary)} (${key.join(', ')})`)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -153,4 +130,9 @@ class SqliteFile implements FileDatabase {
 
 function quoted(name: string): string {
   return identifier(name, sqliteNames)
+}
+
+/** A type of whatever words, as it stands in SQL. */
+function declaredAs(type: string): string {
+  return type === '' ? '' : quoted(type)
 }

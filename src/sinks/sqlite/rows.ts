@@ -80,7 +80,7 @@ function binderOf({ columns = [] }: Produced, declared: ReadonlyMap<string, stri
       const { name = '' } = columns[i] ?? {}
       throw new AppError(
         'unprocessable',
-        `SQLite would change “${cell}”, since the column “${name}” is declared ${declared.get(name)}. Declare it TEXT.`,
+        `SQLite cannot keep “${cell}” as it is in the column “${name}”, which is declared ${declared.get(name)}. Declare it TEXT, or correct the value.`,
         { details: { column: name, value: cell } },
       )
     })

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
+import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { tableContract } from '../../../test/contracts/tables.ts'
-import { databaseFile, load, produce, targetOf, writing } from '../../../test/file-fixture.ts'
+import { databaseFile, load, manyRows, produce, targetOf, writing } from '../../../test/file-fixture.ts'
+import type { ColumnType } from '../../table-schema.ts'
 
 const people = { id: 'integer', name: 'string' } as const
 
@@ -28,7 +30,7 @@ test('a table is read as it was declared', async () => {
       ['a', 'string', 'refused', false],
       ['b', 'decimal(10,2)', 'null', false],
       ['c', 'integer', 'null', false],
-      ['d', 'number', 'null', false],
+      ['d', 'string', 'null', false],
       ['e', 'number', 'filled', false],
       ['f', 'datetime', 'null', false],
       ['g', 'string', 'null', false],
@@ -40,6 +42,11 @@ test('a table is read as it was declared', async () => {
     ],
   )
   assert.deepEqual(columns?.[1]?.field?.constraints, { required: true })
+  const isNumber = new RegExp(`^(${columns?.[4]?.field?.constraints.pattern})$`)
+  assert.deepEqual(
+    ['1', '-1.50', '+.5', '1e5', '', 'x', '1,5'].map((text) => isNumber.test(text)),
+    [true, true, true, true, false, false, false],
+  )
 })
 
 test('a key that is not the number of the row must come where it may not be NULL', async () => {
@@ -88,10 +95,71 @@ test('what a column would change is refused', async () => {
   await file.query('CREATE TABLE people (code STRING, price DECIMAL(20,2))')
   const given = { columns: { code: 'string', price: 'decimal(20,2)' }, there: ['code', 'price'] } as const
   await load(file, { task: 'T1', ...given, rows: [['A7', '1234567890123.45']] })
-  await assert.rejects(load(file, { task: 'T2', ...given, rows: [['007', null]] }), /would change “007”.*“code”/)
+  await assert.rejects(
+    load(file, { task: 'T2', ...given, rows: [['007', null]] }),
+    /cannot keep “007” as it is in the column “code”/,
+  )
   const tooLong = load(file, { task: 'T3', ...given, rows: [[null, '123456789012345678.25']] })
   await assert.rejects(tooLong, { code: 'unprocessable' })
   assert.deepEqual(await file.query('SELECT code, price FROM people'), [['A7', '1234567890123.45']])
+})
+
+test('a column of numbers takes those that SQLite holds exactly, and refuses others', async () => {
+  await using file = await databaseFile('SQLite')
+  await file.query('CREATE TABLE people (any NUMERIC, some DECIMAL, real REAL)')
+  const load1 = (column: string, type: ColumnType, value: string) =>
+    load(file, {
+      task: `T${column}_${value}`,
+      columns: { [column]: type },
+      there: ['any', 'some', 'real'],
+      rows: [[value]],
+    })
+  const held = [
+    ['any', 'string', '1.50', '1.5'],
+    ['some', 'string', '9223372036854775807', '9223372036854775807'],
+    ['any', 'string', '-12000000000000000000000', '-1.2e+22'],
+    ['some', 'decimal(38,2)', '1234567890123.45', '1234567890123.45'],
+    ['any', 'number', '0.30000000000000004', '0.30000000000000004'],
+    ['real', 'number', 'inf', 'Infinity'],
+    ['real', 'integer', '9007199254740991', '9007199254740991'],
+    ['real', 'decimal(20,2)', '0.50', '0.5'],
+  ] as const
+  for (const [column, type, value, expected] of held) {
+    await load1(column, type, value)
+    assert.deepEqual(await file.query(`SELECT ${column} FROM people`), [[expected]], value)
+    await file.query('DELETE FROM people')
+  }
+  for (const [column, type, value] of [
+    ['any', 'string', '0.1234567890123456789'],
+    ['some', 'string', '12345678901234567.89'],
+    ['any', 'string', '9223372036854775809'],
+    ['some', 'string', '1e400'],
+    ['any', 'string', 'x'],
+    ['any', 'decimal(38,18)', '1.000000000000000001'],
+    ['real', 'decimal(20,2)', '123456789012345678.25'],
+    ['real', 'integer', '9007199254740993'],
+  ] as const) {
+    await assert.rejects(load1(column, type, value), { code: 'unprocessable', message: /cannot keep/ }, value)
+  }
+})
+
+test('rows come no faster than they are taken, also while another process has the file', async () => {
+  await using file = await databaseFile('SQLite')
+  await load(file, { task: 'T0', columns: people, rows: [['1', 'Ada']] })
+  await using delivery = await file.sink({ patienceMs: 500 }).begin({ task: 'T1', output: 'rows' }, 1, targetOf())
+  const produced = await manyRows(file)
+  let bytes = 0
+  async function* counted() {
+    for await (const chunk of produced.open(writing.signal) as AsyncIterable<Buffer>) {
+      bytes += chunk.length
+      yield chunk
+    }
+  }
+  const open = () => Readable.from(counted(), { objectMode: false })
+  using db = new DatabaseSync(file.path)
+  db.exec('BEGIN IMMEDIATE')
+  await assert.rejects(delivery.write({ ...produced, open }, writing), { code: 'unavailable' })
+  assert.ok(bytes > 0 && bytes < 2 ** 24, `${bytes} bytes`)
 })
 
 test('a new table in the place of an old one is like it, and the old one is kept until the next', async () => {

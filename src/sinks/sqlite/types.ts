@@ -27,19 +27,31 @@ export function columnSql({ name, type }: ProducedColumn): string {
 /** As other databases declare them: SQLite keeps whatever was written. */
 const types: readonly (readonly [declared: RegExp, type: ColumnType])[] = [
   [/^(unsigned )?(big|small|tiny|medium)? ?int(eger|2|4|8)?(\(\d+\))?$/, 'integer'],
-  [/^(real|float|double( precision)?|numeric|decimal|dec|number)(\(\d+\))?$/, 'number'],
+  [/^(real|float|double( precision)?)(\(\d+\))?$/, 'number'],
   [/^bool(ean)?$/, 'boolean'],
   [/^date$/, 'date'],
   [/^time(\(\d+\))?$/, 'time'],
   [/(char|clob|text)|^$/, 'string'],
 ]
 
+/** What a number may look like of which no digits are told. */
+const anyNumber = '[-+]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][-+]?[0-9]+)?'
+
+/** As it is compared: in small letters, with single spaces. */
+function plain(declared: string): string {
+  return declared.trim().toLowerCase().replaceAll(/\s+/g, ' ')
+}
+
+function isAnyNumber(declared: string): boolean {
+  return /^(numeric|decimal|dec|number)( ?\([\d, ]+\))?$/.test(declared)
+}
+
 /**
  * How the values of a column are to be read.
  * @param type as it was declared.
  */
 export function fieldOf(type: string, required: boolean): TargetColumn['field'] {
-  const declared = type.trim().toLowerCase().replaceAll(/\s+/g, ' ')
+  const declared = plain(type)
   const constraints = required ? { required } : {}
   const [, precision, scale = '0'] = /^(?:numeric|decimal|dec|number) ?\((\d+)(?: ?, ?(\d+))?\)$/.exec(declared) ?? []
   if (Number(precision) >= 1 && Number(precision) <= 38 && Number(scale) <= Number(precision)) {
@@ -49,6 +61,8 @@ export function fieldOf(type: string, required: boolean): TargetColumn['field'] 
   if (/^(datetime|timestamp)( ?\(\d+\))?( without time zone)?$/.test(declared)) {
     return { type: 'datetime', timezone: 'UTC', constraints }
   }
+  // A number as it stands: a double, as which it would be read, has changed it already.
+  if (isAnyNumber(declared)) return { type: 'string', constraints: { ...constraints, pattern: anyNumber } }
   if (declared === 'uuid') return { type: 'string', format: 'uuid', constraints }
   const known = types.find(([pattern]) => pattern.test(declared))
   return known === undefined ? null : { type: known[1], constraints }
@@ -75,21 +89,30 @@ export function bindingOf(
   const numbers = makesNumbers(declared)
   if (type === 'number') return (text) => infinities[text] ?? text
   if (numbers === false) return undefined
-  if (type === 'string') return (text) => (looksNumeric(text) && String(Number(text)) !== text ? undefined : text)
+  const ifExact = (text: string) => (isExact(text, numbers) ? text : undefined)
+  if (type === 'string') {
+    if (isAnyNumber(plain(declared))) return (text) => (looksNumeric(text) ? ifExact(text) : undefined)
+    return (text) => (looksNumeric(text) && String(Number(text)) !== text ? undefined : text)
+  }
+  if (type === 'integer') return numbers === 'reals' ? ifExact : undefined
   const [, precision] = /^decimal\((\d+),/.exec(type) ?? []
-  // A column of doubles asks for nothing better.
-  if (Number(precision) <= exactDigits || precision === undefined || numbers === 'reals') return undefined
-  return (text) => (digitsOf(text) > exactDigits ? undefined : text)
+  return precision === undefined || Number(precision) <= exactDigits ? undefined : ifExact
 }
 
 function looksNumeric(text: string): boolean {
   return /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(text)
 }
 
-/** Those that count; none of what is a whole number in 64 bits. */
-function digitsOf(text: string): number {
-  const [whole = '', fraction = ''] = text.replace(/^-/, '').split('.')
+/** Whether it is the same number to SQLite, which has integers of 64 bits, and doubles. */
+function isExact(text: string, numbers: 'integers' | 'reals'): boolean {
+  const [mantissa = '', exponent] = text.trim().toLowerCase().split('e')
+  const [whole = '', fraction = ''] = mantissa.replace(/^[-+]/, '').split('.')
   const decimals = fraction.replace(/0+$/, '')
-  if (decimals === '' && whole.length <= 18) return 0
-  return `${whole}${decimals}`.replace(/^0+/, '').length
+  if (decimals === '' && exponent === undefined) {
+    const value = BigInt(whole)
+    if (numbers === 'reals' ? value <= Number.MAX_SAFE_INTEGER : value < 2n ** 63n) return true
+  }
+  // With more, a double is infinite, or next to nothing.
+  if (Math.abs(Number(exponent ?? 0)) > 290) return false
+  return `${whole}${decimals}`.replace(/^0+/, '').replace(/0+$/, '').length <= exactDigits
 }
