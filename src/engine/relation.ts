@@ -65,8 +65,8 @@ export function valuesSql(source: Source): string {
  * cell whether it is empty would take DuckDB minutes to plan for thousands of columns.
  */
 function isAsRead(reading: Reading, column: Column): boolean {
-  const { type, missingValues } = column.field
-  const isText = type === 'string' && missingValues.length === 1 && missingValues[0] === ''
+  const { type, missingValues, keepsEmpty } = column.field
+  const isText = type === 'string' && keepsEmpty !== false && missingValues.length === 1 && missingValues[0] === ''
   return isText || nativeType(reading, column) !== undefined
 }
 

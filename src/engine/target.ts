@@ -5,9 +5,11 @@ import { AppError } from '../errors.ts'
 import { isOwn } from '../identifiers.ts'
 import { isForTable, type OutputSpec, type Pipeline, type Warning } from '../model.ts'
 import { type ColumnType, plainSchema } from '../table-schema.ts'
-import type { JobTarget, ProducedColumn, TargetColumn } from '../ports.ts'
+import type { JobTarget, ProducedColumn } from '../ports.ts'
 import { type Column, undeclaredField } from './columns.ts'
-import type { InputFile } from './inputs.ts'
+import type { Database } from './duckdb.ts'
+import type { Doubt, InputFile } from './inputs.ts'
+import { cellSql, checksIn, valuesSql } from './relation.ts'
 
 /** The input of which an output is all columns of all accepted rows; undefined for any other SQL. */
 export function inputOf({ sql }: OutputSpec): string | undefined {
@@ -19,7 +21,6 @@ export function inputOf({ sql }: OutputSpec): string | undefined {
  * The files with their contracts as the tables have them that their rows go to as they are. Where an input declares no
  * columns, those of the table are its schema; what the table asks of its values it asks in any case; and the key of an
  * upsert is the input's primary key.
- * @throws {AppError} rejected, when a column holds nothing that its column in the table could hold.
  */
 export function underTargets(
   pipeline: Pipeline,
@@ -48,6 +49,7 @@ export function underTargets(
 
 function shape(file: InputFile, { target, columns }: JobTarget, isDeclared: boolean): InputFile {
   if (columns === undefined) return file
+  const doubts: Doubt[] = []
   const shaped = file.columns.map((column): Column => {
     const there = findColumn(columns, column.field.name)
     if (there === undefined || there.field === null) return column
@@ -59,11 +61,15 @@ function shape(file: InputFile, { target, columns }: JobTarget, isDeclared: bool
       const constraints = { ...asked, ...column.field.constraints }
       return { ...column, field: { ...column.field, constraints } }
     }
+    const plain = undeclaredField(column.field.name, field.type)
+    // No empty text is of any format.
+    const keepsEmpty = plain.keepsEmpty === true && field.format === undefined
+    const typed = { ...column, field: { ...plain, ...field, keepsEmpty } }
     // What was rejected before may be wrong again, and all of it.
-    if (file.correction === undefined) refuseOther(file, column, there, target.table)
-    return { ...column, field: { ...undeclaredField(column.field.name, field.type), ...field } }
+    if (file.correction === undefined && isDoubtful(file, typed)) doubts.push({ column: typed, table: target.table })
+    return typed
   })
-  return { ...file, columns: shaped }
+  return { ...file, columns: shaped, doubts }
 }
 
 function withKey(file: InputFile, key: readonly string[]): InputFile {
@@ -88,7 +94,7 @@ export function findColumn<T extends { readonly name: string }>(columns: readonl
   return others.length === 0 ? alike : undefined
 }
 
-/** What a cell of a type may look like, at most. */
+/** What a cell of a type looks like, as a rule. */
 const looks: Readonly<Record<string, readonly Shape[]>> = {
   integer: ['integer', 'leading-zero', 'long-integer'],
   number: ['integer', 'decimal', 'leading-zero', 'long-integer', 'exponent'],
@@ -99,21 +105,37 @@ const looks: Readonly<Record<string, readonly Shape[]>> = {
   datetime: ['datetime', 'local-datetime'],
 }
 
-/** A column of which no value at all is of the table's type is another column, not one full of rejects. */
-function refuseOther(
-  { name, reading }: InputFile,
-  { field, position }: Column,
-  there: TargetColumn,
-  table: string,
-): void {
+function isDoubtful({ reading }: InputFile, { field, position }: Column): boolean {
   const evidence = position === null ? undefined : reading.evidence[position]
-  const type = there.field?.type
-  const takes = type === undefined ? undefined : looks[type.replace(/[(].*/, '')]
-  if (evidence === undefined || takes === undefined || countOf(evidence, filledShapes) === 0) return
-  if (countOf(evidence, takes) > 0) return
-  throw drifted(table, [
-    { column: field.name, is: 'different', message: `column “${field.name}” of ${name} holds no ${type} at all` },
-  ])
+  const takes = looks[field.type.replace(/[(].*/, '')]
+  if (evidence === undefined || takes === undefined || countOf(evidence, filledShapes) === 0) return false
+  return countOf(evidence, takes) === 0
+}
+
+/**
+ * A column of which no value at all is of the table's type is another column, not one full of rejects.
+ * @throws {AppError} rejected
+ */
+export async function refuseOthers(database: Database, file: InputFile): Promise<void> {
+  const { doubts = [], name, reading } = file
+  if (doubts.length === 0) return
+  const checks = checksIn(file)
+  const counts = doubts.map(({ column }) => {
+    const type = checks.find((check) => check.position === column.position && check.key === 'type')
+    const filled = column.position === null ? 'false' : `${cellSql(reading, column.position)} <> ''`
+    return `count(*) FILTER (WHERE ${filled} AND NOT (${type?.fault ?? 'false'}))`
+  })
+  const [row = []] = await database.rows(`SELECT ${counts.join(', ')} FROM ${valuesSql(file)}`)
+  const others = doubts.filter((_, i) => Number(row[i]) === 0)
+  const [first] = others
+  if (first === undefined) return
+  throw drifted(
+    first.table,
+    others.map(({ column: { field } }) => {
+      const message = `column “${field.name}” of ${name} holds no ${field.type} at all`
+      return { column: field.name, is: 'different', message }
+    }),
+  )
 }
 
 interface Drift {
