@@ -13,12 +13,12 @@ import type { Engine, ProducedFile, Report } from '../ports.ts'
 import { openTableSinks, tableSinkNames } from '../sinks/open.ts'
 import type { Shipped } from '../work/deliver.ts'
 import { runWhole } from '../work/ahead.ts'
+import { digestsOf } from '../work/digests.ts'
 import {
   aheadOf,
   deliverLocally,
   type LocalDelivery,
   type LocalRun,
-  plannedOf,
   planLocally,
   type RunHow,
   runLocally,
@@ -72,18 +72,24 @@ export async function run(args: RunArgs, engine: Engine, context: Context): Prom
   }
   if (args.output !== undefined) await makeFolder(args.output)
 
-  const fail = failAt(config.FAILPOINT)
   const hasTables = outputs.length < specs.length
+  // By what is in them a run is told from others.
+  const isPlanned = hasTables || args.dryRun || args.planHash !== undefined
+  const paths = inputs.map(({ path }) => path)
+  const digests = isPlanned ? digestsOf(paths, signal) : undefined
+  digests?.catch(() => undefined)
+  const fail = failAt(config.FAILPOINT)
   const sinks = await openTableSinks(config, fail, new Set(specs.map(([, { to }]) => to)))
   if (sinks.has('warehouse')) await makeFolder(config.DATA)
   const targets = await targetsOf(sinks, pipeline, params, inputs[0]?.name ?? '', undefined)
   const job = { pipeline, params, inputs, targets, now: Date.now(), ...limitsOf(config), signal }
-  const isPlanned = hasTables || args.dryRun || args.planHash !== undefined
-  // Found out beside the run, which leaves this process idle.
-  const planned = isPlanned ? plannedOf(job, text) : undefined
+  const planned = digests?.then((found) => {
+    const files = inputs.map(({ input }, i) => [input, found[i] ?? ''] as const)
+    return { files, text, params, targets }
+  })
   planned?.catch(() => undefined)
   const deps = { engine, sinks, now: job.now, fail }
-  const inFull: RunHow = hasTables && !args.dryRun ? aheadOf(deps, planned) : runWhole
+  const inFull: RunHow = planned !== undefined && hasTables && !args.dryRun ? aheadOf(deps, planned) : runWhole
   await using local = await withMeter(stderr, (meter) =>
     runLocally(engine, { ...job, onProgress: shownBy(meter) }, inFull),
   ).catch((error: unknown) => {

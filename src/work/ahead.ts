@@ -16,13 +16,19 @@ export interface Ran extends AsyncDisposable {
   readonly written: ReadonlyMap<string, Written>
 }
 
-/** @throws {AppError} what the engine throws, or a sink that was written to ahead. */
+/** Where a job is run, and how. */
+export type Place = Pick<Shipment, 'folder' | 'signal' | 'onProgress'>
+
+/**
+ * @param shipmentOf is asked when there is something to write.
+ * @throws {AppError} what the engine throws, or a sink that was written to ahead.
+ */
 export async function runAhead(
   engine: Pick<Engine, 'run'>,
   job: Job,
-  shipment: Omit<Shipment, 'report' | 'onCommit'>,
+  { folder, signal, onProgress }: Place,
+  shipmentOf: () => Promise<Omit<Shipment, 'report' | 'onCommit'>>,
 ): Promise<Ran> {
-  const { folder, signal, onProgress } = shipment
   const run = async (ahead: Job['ahead']) => {
     await writeFile(join(folder, jobFile), JSON.stringify({ ...job, ahead } satisfies Job))
     return await engine.run(folder, { signal, onProgress })
@@ -31,7 +37,7 @@ export async function runAhead(
   const [file] = first.outputs
   if (first.ahead !== 'begun' || file === undefined) return ran(first, new Map(), new AsyncDisposableStack())
   await using begun = new AsyncDisposableStack()
-  const written = await write(shipment, file, (delivery) => begun.use(delivery), true).catch(asRefusal)
+  const written = await write(await shipmentOf(), file, (delivery) => begun.use(delivery), true).catch(asRefusal)
   const report = await run('was')
   if (report.ahead !== 'right') return ran(report, new Map(), new AsyncDisposableStack())
   if (written instanceof AppError) throw written
@@ -42,7 +48,7 @@ export async function runAhead(
 export async function runWhole(
   engine: Pick<Engine, 'run'>,
   job: Job,
-  { folder, signal, onProgress }: Pick<Shipment, 'folder' | 'signal' | 'onProgress'>,
+  { folder, signal, onProgress }: Place,
 ): Promise<Ran> {
   await writeFile(join(folder, jobFile), JSON.stringify(job))
   return ran(await engine.run(folder, { signal, onProgress }), new Map(), new AsyncDisposableStack())

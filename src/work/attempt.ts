@@ -79,7 +79,9 @@ async function workInScratch(deps: WorkDeps, task: Task, options: RunOptions): P
     const job: Job = { pipeline, params: task.params, inputs, targets, corrects, now: deps.now(), ...deps.limits }
     const { id, delivery, attempt, dryRun } = task
     const shipment = { ...deps, ...options, pipeline, targets, folder, task: id, delivery, attempt }
-    await using ran = await (dryRun ? runWhole : runAhead)(deps.engine, job, shipment)
+    await using ran = await (dryRun
+      ? runWhole(deps.engine, job, shipment)
+      : runAhead(deps.engine, job, shipment, async () => shipment))
     const files = inputs.map(({ input, sha256 }, i) => [input, sha256 ?? task.inputs[i]?.upload ?? ''] as const)
     const planned = { files, text: task.pipelineText, params: task.params, targets }
     return await deliver(deps, task, { ...shipment, ...ran }, planned)

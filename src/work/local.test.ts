@@ -8,7 +8,8 @@ import { parsePipeline } from '../pipeline/parse.ts'
 import { sqliteSink } from '../sinks/sqlite/sink.ts'
 import { type Folder, temporaryFolder } from '../../test/harness.ts'
 import type { Shipped } from './deliver.ts'
-import { deliverLocally, plannedOf, planLocally, runLocally } from './local.ts'
+import { digestsOf } from './digests.ts'
+import { deliverLocally, planLocally, runLocally } from './local.ts'
 import { Supervisor } from './supervisor.ts'
 import { targetsOf } from './targets.ts'
 
@@ -56,7 +57,8 @@ async function deliver(given: Given): Promise<Shipped & { hash: string }> {
   const limits = { memory: 1e9, threads: 2, unpacked: 1e9 }
   const job = { pipeline, params, inputs, targets, now: ++clock, ...limits, signal, onProgress: () => {} }
   await using run = await runLocally(engine, job)
-  const planned = await plannedOf(job, text)
+  const [digest = ''] = await digestsOf([folder.at(file)], signal)
+  const planned = { files: [['file', digest]] as const, text, params, targets }
   const delivery = { ...job, engine, sinks, job, run, planned, planHash, again, fail: undefined }
   const { hash } = plan ? await planLocally(delivery) : { hash: '' }
   if (plan) return { hash, outputs: [], balances: { inputs: {}, outputs: {} }, state: 'new' }

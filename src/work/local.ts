@@ -1,6 +1,5 @@
 /** A pipeline over local files, with no service: the same child on the same kind of folder, and the same sinks. */
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { mkdir, mkdtemp, realpath, rm, stat, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +7,7 @@ import { AppError, errnoOf } from '../errors.ts'
 import type { Fail } from '../failpoints.ts'
 import type { Params, Pipeline, Plan } from '../model.ts'
 import type { Engine, Job, Report, RunOptions } from '../ports.ts'
-import { type Ran, runAhead, runWhole } from './ahead.ts'
+import { type Place, type Ran, runAhead, runWhole } from './ahead.ts'
 import { deliverAll, type Shipped } from './deliver.ts'
 import { checkPlan, type Planned, planOf } from './plan.ts'
 import type { Sinks } from './targets.ts'
@@ -35,11 +34,7 @@ export interface LocalRun extends AsyncDisposable {
 }
 
 /** How an engine runs a job in a folder. */
-export type RunHow = (
-  engine: Pick<Engine, 'run'>,
-  job: Job,
-  at: RunOptions & { readonly folder: string },
-) => Promise<Ran>
+export type RunHow = (engine: Pick<Engine, 'run'>, job: Job, place: Place) => Promise<Ran>
 
 /**
  * @param how `runWhole`, or what writes to tables while it runs.
@@ -130,35 +125,19 @@ export async function deliverLocally(delivery: LocalDelivery): Promise<Shipped> 
 /** Runs a job, and writes its rows to tables while they are read, where that can be: those of the first turn. */
 export function aheadOf(
   { now, ...deps }: Pick<LocalDelivery, 'engine' | 'sinks' | 'now' | 'fail'>,
-  planned: Promise<Planned> | undefined,
+  planned: Promise<Planned>,
 ): RunHow {
-  return async (engine, job, at) => {
-    const known = await planned
-    if (known === undefined) return await runWhole(engine, job, at)
-    const task = taskId(known, 0)
-    return await runAhead(engine, job, { ...deps, ...job, ...at, task, delivery: task, attempt: now })
-  }
+  return async (engine, job, place) =>
+    await runAhead(engine, job, place, async () => {
+      const task = taskId(await planned, 0)
+      return { ...deps, ...job, ...place, task, delivery: task, attempt: now }
+    })
 }
 
 /** What the run would come to, at the tables as they are. */
 export async function planLocally(delivery: LocalDelivery): Promise<Plan> {
   const { job, run, planned } = delivery
   return await planOf(planned, { ...delivery, ...job, folder: run.folder, report: run.report })
-}
-
-/** What tells a run from others: its files, to the last byte, and what is to be done with them. */
-export async function plannedOf(
-  { inputs, params, targets, signal }: Pick<LocalJob, 'inputs' | 'params' | 'targets' | 'signal'>,
-  text: string,
-): Promise<Planned> {
-  const files: [string, string][] = []
-  for (const { input, path } of inputs) {
-    const digest = createHash('sha256')
-    const stream = createReadStream(path, { highWaterMark: 1 << 20, signal })
-    for await (const chunk of stream as AsyncIterable<Buffer>) digest.update(chunk)
-    files.push([input, digest.digest('hex')])
-  }
-  return { files, text, params, targets }
 }
 
 /** As long as the ids of other tasks are, and made of the same characters. */
