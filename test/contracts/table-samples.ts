@@ -18,6 +18,8 @@ export interface TableDatabase extends AsyncDisposable {
 export interface TableFixture {
   readonly name: string
   readonly skip: string | false
+  /** Whether it differs from another one only in how rows are loaded. */
+  readonly loadsOnly?: boolean
   /** With nothing in it. */
   readonly open: () => Promise<TableDatabase>
 }

@@ -20,7 +20,7 @@ import {
 } from './table-samples.ts'
 import { undoContract } from './undo.ts'
 
-export function tableContract({ name, skip, open }: TableFixture): void {
+export function tableContract({ name, skip, open, loadsOnly }: TableFixture): void {
   const check: Check = (what, body) => {
     void test(`${name}: ${what}`, { skip }, async () => {
       await using database = await open()
@@ -28,8 +28,10 @@ export function tableContract({ name, skip, open }: TableFixture): void {
       await body(database, folder)
     })
   }
-  undoContract(check)
-  rehearsalContract(check)
+  if (loadsOnly !== true) {
+    undoContract(check)
+    rehearsalContract(check)
+  }
 
   check('a table that is not there is made, and its rows are counted', async (database, folder) => {
     const { balance, output } = await load(database, folder, { task: task(1), target: {}, rows: ada })
