@@ -145,7 +145,7 @@ async function deliver(
           rejects,
           crashed: false,
         }
-  if (!(await finish(deps, task, verdict))) return undefined
+  if (!(await finish(deps, task, task.committing ? tellBegun(verdict) : verdict))) return undefined
   debris.move()
   return verdict.state
 
