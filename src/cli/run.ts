@@ -85,7 +85,7 @@ export async function run(args: RunArgs, engine: Engine, context: Context): Prom
   const job = { pipeline, params, inputs, targets, now: Date.now(), ...limitsOf(config), signal }
   const planned = digests?.then((found) => {
     const files = inputs.map(({ input }, i) => [input, found[i] ?? ''] as const)
-    return { files, text, params, targets }
+    return { files, names: inputs.map(({ name }) => name), text, params, targets }
   })
   planned?.catch(() => undefined)
   const deps = { engine, sinks, now: job.now, fail }

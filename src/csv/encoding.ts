@@ -187,7 +187,7 @@ export function ambiguousEncoding(name: string, { alternatives, doubt }: Detecti
   const why = doubt ?? 'the encoding of its text cannot be told for certain'
   return new AppError(
     'rejected',
-    `${name} cannot be read: ${why}.${guesses} Name its encoding (--encoding, or encoding under reader), or save it as UTF-8.`,
+    `${name} cannot be read: ${why}.${guesses} Name its encoding (clean --encoding, else --param reader.encoding=…), or save it as UTF-8.`,
     { details: { file: name, candidates: alternatives.map(({ encoding }) => encoding) } },
   )
 }

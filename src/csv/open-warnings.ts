@@ -8,7 +8,7 @@ import { isMarked, unmarked } from './text/marks.ts'
 export function encodingWarnings({ encoding, how, confidence, firstBad, doubt }: Detection): Warning[] {
   const warn = (message: string): Warning[] => [{ code: 'encoding-guess', message }]
   if (how === 'named') return doubt === undefined ? [] : warn(`read as ${encoding}, as was said, though ${doubt}`)
-  const naming = 'if that is wrong, name the encoding with --encoding'
+  const naming = 'if that is wrong, name the encoding (clean --encoding, else --param reader.encoding=…)'
   const sure = `${Math.round(confidence * 100)} % sure`
   if (firstBad >= 0 && encoding === 'utf-8') {
     const bad = `though it has bytes that are none of it, the first at byte ${firstBad}, whose records are rejects`

@@ -12,6 +12,15 @@ import type { Delivered, Delivery, DeliveryId, Produced } from '../ports.ts'
  */
 export const ledgerTable = '_rowmill_loads'
 
+/**
+ * In SQL, for two rows `one` and `other` of the ledger that have the same target, and of which the other is the later one:
+ * whether the first can no longer be undone by itself, since the whole table was replaced in between. What was taken back
+ * itself does not count.
+ */
+export const isInTheWay = `(one.mode = 'replace' OR other.mode = 'replace') AND other.mode <> 'undo' AND NOT EXISTS (
+  SELECT 1 FROM ${ledgerTable} AS undoing
+  WHERE undoing.undoes = other.task AND undoing.output = other.output AND undoing.committed_at IS NOT NULL)`
+
 /** In tables that Rowmill makes for appended rows: the task that brought each. */
 export const taskColumn = '_rowmill_task'
 

@@ -83,7 +83,8 @@ async function workInScratch(deps: WorkDeps, task: Task, options: RunOptions): P
       ? runWhole(deps.engine, job, shipment)
       : runAhead(deps.engine, job, shipment, async () => shipment))
     const files = inputs.map(({ input, sha256 }, i) => [input, sha256 ?? task.inputs[i]?.upload ?? ''] as const)
-    const planned = { files, text: task.pipelineText, params: task.params, targets }
+    const names = inputs.map(({ name }) => name)
+    const planned = { files, names, text: task.pipelineText, params: task.params, targets }
     return await deliver(deps, task, { ...shipment, ...ran }, planned)
   } finally {
     await rm(folder, { recursive: true, force: true })

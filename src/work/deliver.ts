@@ -30,7 +30,7 @@ export interface Shipment {
   readonly folder: string
   readonly report: Report
   /**
-   * Asked when all is written and nothing committed: from then on there is no way back. Told what all comes to.
+   * Asked when all is written and not all committed: from then on there is no way back. Told what all comes to.
    * @throws {AppError} conflict, when it must not be committed.
    */
   readonly onCommit: (balances: Balances) => Promise<void>
@@ -71,7 +71,8 @@ export async function deliverAll(shipment: Shipment): Promise<Shipped> {
   fail?.('after-last-bytes')
   const balances = { inputs: report.inputs, outputs: counts }
   checkBalances(balances)
-  await shipment.onCommit(balances)
+  const isNew = all.length === 0 || all.some(({ delivery }) => delivery.delivered === undefined)
+  if (isNew) await shipment.onCommit(balances)
   const outputs: Output[] = []
   for (const { delivery } of all) outputs.push((delivery.delivered ?? (await delivery.commit())).output)
   return { balances, outputs, state: stateOf(all.map(({ delivery }) => delivery)) }

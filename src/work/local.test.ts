@@ -58,7 +58,7 @@ async function deliver(given: Given): Promise<Shipped & { hash: string }> {
   const job = { pipeline, params, inputs, targets, now: ++clock, ...limits, signal, onProgress: () => {} }
   await using run = await runLocally(engine, job)
   const [digest = ''] = await digestsOf([folder.at(file)], signal)
-  const planned = { files: [['file', digest]] as const, text, params, targets }
+  const planned = { files: [['file', digest]] as const, names: [file], text, params, targets }
   const delivery = { ...job, engine, sinks, job, run, planned, planHash, again, fail: undefined }
   const { hash } = plan ? await planLocally(delivery) : { hash: '' }
   if (plan) return { hash, outputs: [], balances: { inputs: {}, outputs: {} }, state: 'new' }

@@ -10,6 +10,8 @@ import { tableSink } from './targets.ts'
 export interface Planned {
   /** The SHA-256 of each file, after the input that it is for, in the order in which they are read. */
   readonly files: readonly (readonly [input: string, sha256: string])[]
+  /** What the files are called, which SQL can ask for. */
+  readonly names: readonly string[]
   /** The pipeline's text. */
   readonly text: string
   readonly params: Params
@@ -68,8 +70,8 @@ function allNew(rows: number): OutputBalance {
   return { produced: rows, inserted: rows, updated: 0, unchanged: 0, skipped: 0 }
 }
 
-function hashOf({ files, text, params, targets }: Planned, { inputs, outputs }: Balances): string {
-  const whole = { files, text, params, targets, inputs, outputs }
+function hashOf({ files, names, text, params, targets }: Planned, { inputs, outputs }: Balances): string {
+  const whole = { files, names, text, params, targets, inputs, outputs }
   return createHash('sha256').update(JSON.stringify(whole, inOrder)).digest('hex')
 }
 

@@ -61,6 +61,29 @@ export function undoContract(check: Check): void {
     assert.equal((await all(database)).length, 3)
   })
 
+  check('what was undone itself is in the way of no other undo', async (database, folder) => {
+    await load(database, folder, { task: task(1), target: {}, rows: ada })
+    await load(database, folder, { task: task(2), target: replace, rows: grace })
+    await load(database, folder, { task: task(3), target: {}, rows: [['8', 'Hal', null]] })
+    // The rows of the first are not there, but with the table that was put aside.
+    await assert.rejects(undo(database, 1), { code: 'conflict' })
+    await assert.rejects(undo(database, 2, replace), { code: 'conflict' })
+    assert.equal((await undo(database, 3)).removed, 1)
+    assert.deepEqual(await undo(database, 2, replace, 60), { removed: 1, restored: 2, left: 0, leftKeys: [] })
+    assert.deepEqual(await all(database), ada)
+    assert.equal((await undo(database, 1, {}, 61)).removed, 2)
+  })
+
+  check('a table that somebody has made in the place of the loaded one is not put aside', async (database, folder) => {
+    await load(database, folder, { task: task(1), target: replace, rows: ada })
+    await load(database, folder, { task: task(2), target: replace, rows: grace })
+    await database.rows('DROP TABLE people')
+    await database.rows('CREATE TABLE people (mine integer)')
+    await database.rows('INSERT INTO people VALUES (1)')
+    await assert.rejects(undo(database, 2, replace), { code: 'conflict', message: /other columns/ })
+    assert.deepEqual(await database.rows('SELECT mine FROM people'), [['1']])
+  })
+
   check('an upsert is undone row by row, and rows that were changed since are left', async (database, folder) => {
     await load(database, folder, { task: task(1), target: upsert, rows: ada })
     const { output } = await load(database, folder, { task: task(2), target: upsert, rows: changes })

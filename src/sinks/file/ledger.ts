@@ -7,6 +7,7 @@ import {
   type Committed,
   type Counts,
   keptName,
+  isInTheWay,
   ledgerTable,
   overtaken,
   parseTable,
@@ -24,6 +25,8 @@ export interface Settled {
 
 /** A row of the ledger, of what is committed. */
 export interface Entry extends Committed, Pick<Settled, 'kept'> {
+  /** Whether the whole table was replaced since, or loaded since it was: it cannot be undone by itself then. */
+  readonly isLoadedSince: boolean
   readonly mode: LoadMode | 'undo'
 }
 
@@ -32,6 +35,7 @@ interface LedgerRow {
   readonly kept: string | null
   readonly undoable: boolean | number | null
   readonly superseded: boolean | number
+  readonly since: boolean | number
   readonly inserted: string | number
   readonly updated: string | number
   readonly unchanged: string | number
@@ -53,16 +57,17 @@ export async function register(
   attempt: number,
   table: string,
   mode: Entry['mode'],
+  undoes: string | null = null,
 ): Promise<Entry | undefined> {
   // The time is for people: two commits may have the same one, and clocks are set back.
   await database.run(`CREATE TABLE IF NOT EXISTS ${ledgerTable} (
     task VARCHAR NOT NULL, output VARCHAR NOT NULL, attempt BIGINT NOT NULL, target VARCHAR NOT NULL, mode VARCHAR NOT NULL,
-    inserted BIGINT, updated BIGINT, unchanged BIGINT, undoable BOOLEAN, kept VARCHAR, place BIGINT, committed_at DATETIME,
+    undoes VARCHAR, inserted BIGINT, updated BIGINT, unchanged BIGINT, undoable BOOLEAN, kept VARCHAR, place BIGINT, committed_at DATETIME,
     PRIMARY KEY (task, output))`)
   const touched = await database.run(
-    `INSERT INTO ${ledgerTable} AS known (task, output, attempt, target, mode) VALUES (?, ?, ?, ?, ?)
+    `INSERT INTO ${ledgerTable} AS known (task, output, attempt, target, mode, undoes) VALUES (?, ?, ?, ?, ?, ?)
      ON CONFLICT (task, output) DO UPDATE SET attempt = excluded.attempt WHERE known.attempt <= excluded.attempt`,
-    [id.task, id.output, attempt, canonical(table, database), mode],
+    [id.task, id.output, attempt, canonical(table, database), mode, undoes],
   )
   if (touched !== 1) throw overtaken(id)
   return await committed(database, id)
@@ -72,17 +77,20 @@ export async function register(
 export async function committed(database: FileDatabase, { task, output }: DeliveryId): Promise<Entry | undefined> {
   const [row] = await database.rows<LedgerRow>(
     `SELECT mode, inserted, updated, unchanged, undoable, kept, EXISTS (
-       SELECT 1 FROM ${ledgerTable} AS other WHERE other.target = known.target AND other.place > known.place
-     ) AS superseded FROM ${ledgerTable} AS known WHERE task = ? AND output = ? AND committed_at IS NOT NULL`,
+       SELECT 1 FROM ${ledgerTable} AS other WHERE other.target = one.target AND other.place > one.place
+     ) AS superseded, EXISTS (
+       SELECT 1 FROM ${ledgerTable} AS other WHERE other.target = one.target AND other.place > one.place AND ${isInTheWay}
+     ) AS since FROM ${ledgerTable} AS one WHERE task = ? AND output = ? AND committed_at IS NOT NULL`,
     [task, output],
   )
   if (row === undefined) return undefined
-  const { mode, kept, undoable, superseded, inserted, updated, unchanged } = row
+  const { mode, kept, undoable, superseded, since, inserted, updated, unchanged } = row
   return {
     mode,
     kept,
     undoable: Boolean(undoable),
     superseded: Boolean(superseded),
+    isLoadedSince: Boolean(since),
     inserted: Number(inserted),
     updated: Number(updated),
     unchanged: Number(unchanged),

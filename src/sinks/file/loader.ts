@@ -92,7 +92,7 @@ export class Loader implements Loads, AsyncDisposable {
 
   async beginUndo(id: DeliveryId, attempt: number, of: Undoable): Promise<Undone | undefined> {
     return await this.#register({ task: id.task, attempt }, async (database) => {
-      const entry = await register(database, id, attempt, of.target.table, 'undo')
+      const entry = await register(database, id, attempt, of.target.table, 'undo', of.task)
       if (entry !== undefined) return await undoneBefore(database, entry, of)
       await findUndoable(database, of)
       return undefined

@@ -26,6 +26,7 @@ export async function findUndoable(database: FileDatabase, of: Undoable): Promis
   const { table: name } = of.target
   const entry = await committed(database, of)
   if (entry === undefined) throw cannotUndo(name, 'unknown')
+  if (entry.isLoadedSince) throw cannotUndo(name, 'loadedSince')
   if (!entry.undoable) throw cannotUndo(name, entry.superseded ? 'keptGone' : 'notKept')
   const table = await database.find(parseTable(name))
   if (table === undefined) throw cannotUndo(name, 'tableGone')
@@ -35,8 +36,14 @@ export async function findUndoable(database: FileDatabase, of: Undoable): Promis
   }
   const kept = entry.kept === null ? undefined : await findKept(database, entry.kept)
   if (kept === undefined) throw cannotUndo(name, 'keptGone')
-  if (entry.mode === 'replace' && entry.superseded) throw cannotUndo(name, 'loadedSince')
+  if (entry.mode === 'replace' && !(await isLike(database, table, kept))) throw cannotUndo(name, 'changed')
   return { of, entry, table, kept }
+}
+
+/** Whether a table can be the one that took the place of another: it has all of its columns. */
+async function isLike(database: FileDatabase, table: Found, kept: Found): Promise<boolean> {
+  const present = new Set((await database.columnsOf(table)).map(({ name }) => name))
+  return (await database.columnsOf(kept)).every(({ name }) => present.has(name))
 }
 
 /** Everything but the ledger's row of the undo. Fails as `findUndoable` does. */

@@ -10,7 +10,7 @@ import { findTable, type Place } from './catalog.ts'
 import { sessionLock, swapLock, takeLock } from './locks.ts'
 import type { Session } from './session.ts'
 import { settleLeft, settleOwn } from './settle.ts'
-import { type Committed, type Counts, ledgerTable, overtaken } from '../tables.ts'
+import { type Committed, type Counts, isInTheWay, ledgerTable, overtaken } from '../tables.ts'
 
 /** Seconds that a session may take to end, and to take back what it has done. */
 const patience = 30
@@ -29,13 +29,23 @@ export class LedgerRow {
   readonly #attempt: number
   readonly #place: Place
   readonly #mode: LoadMode | 'undo'
+  readonly #undoes: string | null
 
-  constructor(session: Session, id: DeliveryId, attempt: number, place: Place, mode: LoadMode | 'undo') {
+  /** @param undoes of an undo: the task that it takes back. */
+  constructor(
+    session: Session,
+    id: DeliveryId,
+    attempt: number,
+    place: Place,
+    mode: LoadMode | 'undo',
+    undoes: string | null = null,
+  ) {
     this.#session = session
     this.#id = id
     this.#attempt = attempt
     this.#place = place
     this.#mode = mode
+    this.#undoes = undoes
   }
 
   /**
@@ -48,9 +58,9 @@ export class LedgerRow {
     await this.#createLedger()
     await this.#endEarlier()
     await this.#session.run(
-      `INSERT INTO ${ledgerTable} (task, output, attempt, target, mode) VALUES (?, ?, 0, ?, ?)
+      `INSERT INTO ${ledgerTable} (task, output, attempt, target, mode, undoes) VALUES (?, ?, 0, ?, ?, ?)
        ON DUPLICATE KEY UPDATE output = output`,
-      [task, output, this.#place.canonical, this.#mode],
+      [task, output, this.#place.canonical, this.#mode, this.#undoes],
     )
     const { affectedRows } = await this.#session.run(
       `UPDATE ${ledgerTable} SET attempt = ? WHERE task = ? AND output = ? AND attempt <= ?`,
@@ -132,7 +142,7 @@ export class LedgerRow {
     if ((await findTable(session, { schema: session.database, table: ledgerTable })) !== undefined) return
     await session.run(`CREATE TABLE IF NOT EXISTS ${ledgerTable} (
       task varchar(64) NOT NULL, output varchar(64) NOT NULL, attempt bigint NOT NULL, target text NOT NULL,
-      mode varchar(16) NOT NULL, inserted bigint, updated bigint, unchanged bigint, undoable boolean, kept text,
+      mode varchar(16) NOT NULL, undoes varchar(64), inserted bigint, updated bigint, unchanged bigint, undoable boolean, kept text,
       staging text, ready_at datetime(6), committed_at datetime(6), PRIMARY KEY (task, output)
     ) ENGINE = InnoDB COLLATE utf8mb4_bin`)
   }
@@ -174,28 +184,35 @@ export interface LoadRow extends Committed {
   readonly attempt: number
   readonly mode: LoadMode | 'undo'
   readonly kept: string | null
+  /** Whether the whole table was replaced since, or loaded since it was: it cannot be undone by itself then. */
+  readonly isLoadedSince: boolean
   readonly isCommitted: boolean
 }
 
-/** @param besides a delivery that does not count as one that came later. */
-export async function findLoad(
-  session: Session,
-  { task, output }: DeliveryId,
-  besides: DeliveryId = { task, output },
-): Promise<LoadRow | undefined> {
+export async function findLoad(session: Session, { task, output }: DeliveryId): Promise<LoadRow | undefined> {
   const [row] = await session.rows<
-    Omit<LoadRow, 'superseded' | 'undoable' | 'isCommitted'> & Record<'superseded' | 'undoable' | 'committed', number>
+    Omit<LoadRow, 'superseded' | 'isLoadedSince' | 'undoable' | 'isCommitted'> &
+      Record<'superseded' | 'since' | 'undoable' | 'committed', number>
   >(
     `SELECT attempt, mode, inserted, updated, unchanged, coalesce(undoable, 0) AS undoable, kept,
        committed_at IS NOT NULL AS committed, EXISTS (
-         SELECT 1 FROM ${ledgerTable} AS other WHERE other.target = known.target AND other.committed_at > known.committed_at
-           AND NOT (other.task = ? AND other.output = ?)
-       ) AS superseded FROM ${ledgerTable} AS known WHERE task = ? AND output = ?`,
-    [besides.task, besides.output, task, output],
+         SELECT 1 FROM ${ledgerTable} AS other WHERE other.target = one.target AND other.committed_at > one.committed_at
+       ) AS superseded, EXISTS (
+         SELECT 1 FROM ${ledgerTable} AS other WHERE other.target = one.target AND other.committed_at > one.committed_at
+           AND ${isInTheWay}
+       ) AS since FROM ${ledgerTable} AS one WHERE task = ? AND output = ?`,
+    [task, output],
   )
   if (row === undefined) return undefined
-  const { superseded, undoable, committed, ...load } = row
-  return { ...load, superseded: superseded === 1, undoable: undoable === 1, isCommitted: committed === 1 }
+  const { superseded, since, undoable, committed, ...load } = row
+  const isLoadedSince = since === 1
+  return {
+    ...load,
+    superseded: superseded === 1,
+    isLoadedSince,
+    undoable: undoable === 1,
+    isCommitted: committed === 1,
+  }
 }
 
 /** A thread that has ended by itself meanwhile needs no more. */

@@ -37,7 +37,7 @@ interface Begun extends Asked {
 export async function beginUndo(asked: Asked): Promise<Undoing> {
   const { session, id, attempt, of } = asked
   const place = placeOf(session, of.target.table)
-  const ledger = new LedgerRow(session, id, attempt, place, 'undo')
+  const ledger = new LedgerRow(session, id, attempt, place, 'undo', of.task)
   const begun = { ...asked, place, ledger }
   const committed = await ledger.register()
   if (committed === undefined) return new MysqlUndoing(begun, await findSubject(begun))
@@ -55,12 +55,12 @@ interface Subject {
 
 /** @throws {AppError} conflict, saying what is in the way. */
 async function findSubject(begun: Begun): Promise<Subject> {
-  const { session, of, id, place } = begun
+  const { session, of, place } = begun
   const refused = (why: Parameters<typeof cannotUndo>[1]) => cannotUndo(session.table, why)
-  const load = await findLoad(session, of, id)
+  const load = await findLoad(session, of)
   if (load === undefined || !load.isCommitted) throw refused('unknown')
-  const { mode, superseded, undoable } = load
-  if (mode === 'replace' && superseded) throw refused('loadedSince')
+  const { mode, superseded, isLoadedSince, undoable } = load
+  if (isLoadedSince) throw refused('loadedSince')
   if (!undoable) throw refused(mode === 'upsert' && superseded ? 'keptGone' : 'notKept')
   const found = await findTable(session, place)
   if (found === undefined) throw refused('tableGone')
@@ -71,8 +71,8 @@ async function findSubject(begun: Begun): Promise<Subject> {
   }
   const kept = load.kept === null ? undefined : await findKept(begun)
   if (kept === undefined) throw refused('keptGone')
+  if (keptColumns(kept).some((name) => columnNamed(found, name) === undefined)) throw refused('changed')
   if (mode === 'replace') await refuseDependents(session, found)
-  else if (keptColumns(kept).some((name) => columnNamed(found, name) === undefined)) throw refused('changed')
   return { load, found, kept }
 }
 
@@ -151,8 +151,8 @@ class MysqlUndoing implements Undoing {
   async #swap(counts: Counts, kept: Found): Promise<void> {
     const { session, ledger, of, id, place, fail } = this.#begun
     await ledger.keepOthersOut()
-    const load = await findLoad(session, of, id)
-    if (load?.superseded !== false || load.kept === null) throw cannotUndo(session.table, 'loadedSince')
+    const load = await findLoad(session, of)
+    if (load?.isLoadedSince !== false || load.kept === null) throw cannotUndo(session.table, 'loadedSince')
     const aside = tableIdentifier({ schema: place.schema, table: keptTable(id) }, mysqlNames)
     await ledger.stage(load.kept)
     await ledger.ready({ ...counts, undoable: false, kept: aside })

@@ -3,7 +3,7 @@ import type pg from 'pg'
 import { identifier, postgresNames } from '../../identifiers.ts'
 import type { LoadMode } from '../../model.ts'
 import type { DeliveryId } from '../../ports.ts'
-import { type Committed, type Counts, keptName, ledgerTable, overtaken, stagingPrefix } from '../tables.ts'
+import { type Committed, type Counts, keptName, isInTheWay, ledgerTable, overtaken, stagingPrefix } from '../tables.ts'
 
 interface LedgerRow {
   readonly committed: boolean
@@ -14,27 +14,35 @@ interface LedgerRow {
   readonly unchanged: string
 }
 
+/** What is to be told of a delivery. */
+interface Registered {
+  /** The table with its schema, quoted. */
+  readonly target: string
+  readonly mode: LoadMode | 'undo'
+  /** Of an undo: the task that it takes back. */
+  readonly undoes?: string | null
+}
+
 /**
  * Makes the attempt the one that may commit. What an earlier one still does is ended before, since it may hold the
  * ledger's row, and after, since it may just have come.
- * @param target the table with its schema, quoted.
  * @returns what an earlier attempt has committed, if one has.
  */
 export async function register(
   client: pg.Client,
   id: DeliveryId,
   attempt: number,
-  { target, mode }: { readonly target: string; readonly mode: LoadMode | 'undo' },
+  { target, mode, undoes = null }: Registered,
 ): Promise<Committed | undefined> {
   await endEarlier(client, id, attempt)
   await createLedger(client)
   const { rows } = await client.query<LedgerRow>(
-    `INSERT INTO ${ledgerTable} AS known (task, output, attempt, target, mode) VALUES ($1, $2, $3, $4, $5)
+    `INSERT INTO ${ledgerTable} AS known (task, output, attempt, target, mode, undoes) VALUES ($1, $2, $3, $4, $5, $6)
      ON CONFLICT (task, output) DO UPDATE SET attempt = excluded.attempt WHERE known.attempt <= excluded.attempt
      RETURNING committed_at IS NOT NULL AS committed, inserted, updated, unchanged, undoable, EXISTS (
        SELECT FROM ${ledgerTable} AS other WHERE other.target = known.target AND other.committed_at > known.committed_at
      ) AS superseded`,
-    [id.task, id.output, attempt, target, mode],
+    [id.task, id.output, attempt, target, mode, undoes],
   )
   const [row] = rows
   if (row === undefined) throw overtaken(id)
@@ -68,7 +76,7 @@ async function createLedger(client: pg.Client): Promise<void> {
   await client.query(`SELECT pg_advisory_xact_lock(hashtext('${ledgerTable}'))`)
   await client.query(`CREATE TABLE IF NOT EXISTS ${ledgerTable} (
     task text NOT NULL, output text NOT NULL, attempt bigint NOT NULL, target text NOT NULL, mode text NOT NULL,
-    inserted bigint, updated bigint, unchanged bigint, undoable boolean NOT NULL DEFAULT false, kept text,
+    undoes text, inserted bigint, updated bigint, unchanged bigint, undoable boolean NOT NULL DEFAULT false, kept text,
     committed_at timestamptz, PRIMARY KEY (task, output))`)
   await client.query('COMMIT')
 }
@@ -152,11 +160,12 @@ export async function findLoad(client: pg.Client, { task, output }: DeliveryId):
 }
 
 /** Whether anybody but `by` has written to the same table after a load. */
-export async function isLoadedSince(client: pg.Client, of: DeliveryId, by: DeliveryId): Promise<boolean> {
+export async function isLoadedSince(client: pg.Client, of: DeliveryId): Promise<boolean> {
   const { rows } = await client.query(
     `SELECT FROM ${ledgerTable} AS one JOIN ${ledgerTable} AS other USING (target)
-     WHERE one.task = $1 AND one.output = $2 AND other.committed_at > one.committed_at AND other.task <> $3 LIMIT 1`,
-    [of.task, of.output, by.task],
+     WHERE one.task = $1 AND one.output = $2 AND other.committed_at > one.committed_at AND ${isInTheWay}
+     LIMIT 1`,
+    [of.task, of.output],
   )
   return rows.length > 0
 }

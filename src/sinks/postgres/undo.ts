@@ -24,7 +24,11 @@ export async function beginUndo(options: UndoOptions): Promise<Undoing> {
   const { id, attempt, of, session } = options
   return await session.told(async () => {
     const place = await locate(session.client, parseTable(of.target.table))
-    const committed = await register(session.client, id, attempt, { target: place.sql, mode: 'undo' })
+    const committed = await register(session.client, id, attempt, {
+      target: place.sql,
+      mode: 'undo',
+      undoes: of.task,
+    })
     if (committed !== undefined) return new PostgresUndo(options, await undoneBefore(options, place, committed))
     await need(options, place)
     return new PostgresUndo(options, undefined)
@@ -40,18 +44,27 @@ interface Way {
 }
 
 /** @throws {AppError} conflict, saying what stands in the way. */
-async function need({ id, of, session: { client } }: UndoOptions, place: Place): Promise<Way> {
+async function need({ of, session: { client } }: UndoOptions, place: Place): Promise<Way> {
   const { table } = of.target
   const load = await findLoad(client, of)
   if (load === undefined) throw cannotUndo(table, 'unknown')
+  if (await isLoadedSince(client, of)) throw cannotUndo(table, 'loadedSince')
   const isKept = load.mode !== 'append'
   if (!load.undoable) throw cannotUndo(table, isKept && of.target.undoable ? 'keptGone' : 'notKept')
   if (!isFound(place) || place.sql !== load.target) throw cannotUndo(table, 'tableGone')
   if (!isKept && (await taskMark(client, place)) === 'none') throw cannotUndo(table, 'unmarked')
   const kept = isKept ? await findKept(client, place, of) : undefined
   if (isKept && (kept === undefined || kept.sql !== load.kept)) throw cannotUndo(table, 'keptGone')
-  if (load.mode === 'replace' && (await isLoadedSince(client, of, id))) throw cannotUndo(table, 'loadedSince')
+  if (load.mode === 'replace' && kept !== undefined && !(await isLike(client, place, kept))) {
+    throw cannotUndo(table, 'changed')
+  }
   return { load, found: place, kept }
+}
+
+/** Whether a table can be the one that took the place of another: it has all of its columns. */
+async function isLike(client: Session['client'], place: Found, kept: Found): Promise<boolean> {
+  const present = new Set((await describe(client, place)).map(({ name }) => name))
+  return (await describe(client, kept)).every(({ name }) => present.has(name))
 }
 
 async function findKept(client: Session['client'], { schema }: Place, id: DeliveryId): Promise<Found | undefined> {
