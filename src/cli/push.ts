@@ -6,9 +6,9 @@ import { AppError } from '../errors.ts'
 import { readRejects } from '../csv/listed.ts'
 import { type Client, createClient, type TaskAnswer, type UploadAnswer } from './client.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
-import { follow } from './follow.ts'
+import { followShown } from './follow.ts'
 import { errorText, inLine } from './harmless.ts'
-import { type Meter, phases, quantity, withMeter } from './progress.ts'
+import { type Meter, quantity, withMeter } from './progress.ts'
 import { tableLine } from './loaded.ts'
 import { planText } from './planned.ts'
 import { familyLine, fixableFiles, rejectsFile, rejectsTable, shownRejects } from './rejects.ts'
@@ -44,12 +44,7 @@ export async function push(args: PushArgs, context: Context): Promise<ExitCode> 
   }
 
   stderr.write(`Task ${task.id}\n`)
-  const ended = await withMeter(stderr, (meter) => {
-    const show = ({ progress }: TaskAnswer) => {
-      if (progress !== null) meter.show(phases[progress.phase], progress)
-    }
-    return follow(client, task, show, signal)
-  })
+  const ended = await followShown(client, task, context)
   for (const { message } of ended.warnings) stderr.write(`Warning: ${inLine(message)}\n`)
   if (ended.state === 'succeeded') return await fetchResults(client, ended, args.output, context)
   await tellRejects(client, ended, args.output, context)
@@ -78,10 +73,7 @@ async function submit(client: Client, args: PushArgs, meter: Meter): Promise<Tas
     const given = Object.entries(params).flatMap(([param, values]) =>
       [values].flat().map((value): [string, string] => [`param.${param}`, value]),
     )
-    const plan: [string, string][] = [
-      ...(dryRun ? [['dryRun', 'true'] as [string, string]] : []),
-      ...(planHash === undefined ? [] : [['planHash', planHash] as [string, string]]),
-    ]
+    const plan = Object.entries({ ...(dryRun && { dryRun: 'true' }), ...(planHash !== undefined && { planHash }) })
     return (await send<{ task: TaskAnswer }>(file, [['pipeline', name], ...plan, ...given])).task
   }
   const inputs: { upload: string }[] = []

@@ -1,28 +1,21 @@
 import type { Undone } from '../model.ts'
 import { createClient, type TaskAnswer } from './client.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
-import { follow } from './follow.ts'
+import { followShown } from './follow.ts'
 import { errorText, inLine } from './harmless.ts'
-import { phases, quantity, withMeter } from './progress.ts'
+import { quantity } from './progress.ts'
 
 /** Keys of rows that were left as they are; all of them are in the task. */
 const shownKeys = 5
 
 /** Takes the rows of a task out of their tables again. Prints the id of the task that does so. */
-export async function undoTask(
-  { id, wait }: { id: string; wait: boolean },
-  { config, signal, stdout, stderr }: Context,
-): Promise<ExitCode> {
+export async function undoTask({ id, wait }: { id: string; wait: boolean }, context: Context): Promise<ExitCode> {
+  const { config, signal, stdout, stderr } = context
   const client = createClient(config, signal)
   const task = await client.post<TaskAnswer>(`/v1/tasks/${encodeURIComponent(id)}/undo`)
   stdout.write(`${task.id}\n`)
   if (!wait) return exitCodes.done
-  const ended = await withMeter(stderr, (meter) => {
-    const show = ({ progress }: TaskAnswer) => {
-      if (progress !== null) meter.show(phases[progress.phase], progress)
-    }
-    return follow(client, task, show, signal)
-  })
+  const ended = await followShown(client, task, context)
   if (ended.state !== 'succeeded') {
     const reason = ended.error === null ? `Task ${ended.id} was cancelled.` : errorText(ended.error)
     stderr.write(`rowmill: ${reason}\n`)

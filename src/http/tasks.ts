@@ -102,40 +102,22 @@ export function taskRoutes({ tasks }: Ingest, closing: AbortSignal): FastifyPlug
       async (request) => showTask(await tasks.cancel(principal(request), request.params.id)),
     )
 
-    app.post(
-      '/v1/tasks/:id/retry',
-      {
-        schema: {
-          tags: ['tasks'],
-          operationId: 'retryTask',
-          summary: 'Do what an ended task did again, as a new task',
-          params: idParams,
-          querystring: waiting,
-          response: created,
+    const moves = {
+      retry: { operationId: 'retryTask', summary: 'Do what an ended task did again, as a new task' },
+      undo: {
+        operationId: 'undoTask',
+        summary: 'Take the rows of a task out of their tables again, by a new task',
+      },
+    } as const
+    for (const move of ['retry', 'undo'] as const) {
+      app.post(
+        `/v1/tasks/:id/${move}`,
+        { schema: { tags: ['tasks'], ...moves[move], params: idParams, querystring: waiting, response: created } },
+        async (request, reply) => {
+          const task = await tasks[move](principal(request), request.params.id)
+          return answerCreated(request, reply, task, request.query.wait)
         },
-      },
-      async (request, reply) => {
-        const task = await tasks.retry(principal(request), request.params.id)
-        return answerCreated(request, reply, task, request.query.wait)
-      },
-    )
-
-    app.post(
-      '/v1/tasks/:id/undo',
-      {
-        schema: {
-          tags: ['tasks'],
-          operationId: 'undoTask',
-          summary: 'Take the rows of a task out of their tables again, by a new task',
-          params: idParams,
-          querystring: waiting,
-          response: created,
-        },
-      },
-      async (request, reply) => {
-        const task = await tasks.undo(principal(request), request.params.id)
-        return answerCreated(request, reply, task, request.query.wait)
-      },
-    )
+      )
+    }
   }
 }

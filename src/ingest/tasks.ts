@@ -1,7 +1,7 @@
 import type { Principal } from '../auth/authorize.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import { checkUndoable, isEnded, type Task, type TaskState } from '../model.ts'
+import { isEnded, type Task, type TaskState } from '../model.ts'
 import { assignInputs } from '../pipeline/match.ts'
 import { checkParams } from '../pipeline/params.ts'
 import type { NewTask, Page } from '../ports.ts'
@@ -97,9 +97,7 @@ export function createTasks(deps: IngestDeps): Tasks {
     },
 
     async undo(principal, id) {
-      const undone = await tasks.get(principal, id)
-      checkUndoable(undone)
-      const { owner, pipeline, pipelineText, params } = undone
+      const { owner, pipeline, pipelineText, params } = await tasks.get(principal, id)
       const task = { id: newId(now()), owner, pipeline, pipelineText, params, inputs: [], ...alone }
       return start({ ...task, undoes: id })
     },
