@@ -21,7 +21,7 @@ export type Kind = 'DuckDB' | 'SQLite'
 export interface DatabaseFile extends AsyncDisposable {
   readonly folder: Folder
   readonly path: string
-  /** As every service has one. */
+  /** As a service has one: always the same, unless it is to be another. */
   readonly sink: (options?: FileOptions) => TableSink
   readonly sinkAt: (path: string, options?: FileOptions) => TableSink
   /** Runs SQL in this process, which has the file open meanwhile; each value of its rows as text. */
@@ -32,10 +32,11 @@ export async function databaseFile(kind: Kind): Promise<DatabaseFile> {
   const folder = await temporaryFolder()
   const path = folder.at('test.db')
   const sinkAt: DatabaseFile['sinkAt'] = (...args) => (kind === 'DuckDB' ? duckdbSink : sqliteSink)('db', ...args)
+  const own = sinkAt(path)
   return {
     folder,
     path,
-    sink: (options) => sinkAt(path, options),
+    sink: (options) => (options === undefined ? own : sinkAt(path, options)),
     sinkAt,
     query: (sql) => (kind === 'DuckDB' ? queryDuckdb : querySqlite)(path, sql),
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),

@@ -96,7 +96,7 @@ test('every cell comes back as the text that it was', async () => {
       assert.equal(report.error, null)
       assert.deepEqual(parse(files['rows'] ?? '').slice(1), rows)
     }),
-    { numRuns: 60 },
+    { numRuns: 25 },
   )
 })
 

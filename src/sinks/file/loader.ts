@@ -1,4 +1,4 @@
-/** What the process does that has a database in a file open: one attempt at a task, in one transaction. */
+/** What the process does that has a database in a file open: an attempt at a task, in one transaction; then the next. */
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { syncFolder } from '../../durable.ts'
@@ -34,6 +34,8 @@ export interface Loads {
   commit(id: DeliveryId): Promise<void>
   /** Takes back what is not committed, that of the other outputs included. */
   abandon(): Promise<void>
+  /** Abandons, and closes the file: what comes then is another attempt's. */
+  close(): Promise<void>
 }
 
 export interface LoaderOptions extends FilePlace {
@@ -50,7 +52,7 @@ const pollMs = 100
 
 export class Loader implements Loads, AsyncDisposable {
   readonly #options: LoaderOptions
-  readonly #opened = new AsyncDisposableStack()
+  #opened = new AsyncDisposableStack()
   #loading: Loading | undefined
   #database: FileDatabase | undefined
   #isInTransaction = false
@@ -128,9 +130,18 @@ export class Loader implements Loads, AsyncDisposable {
     await this.#database?.rollback().catch(() => undefined)
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     await this.abandon()
-    await this.#opened[Symbol.asyncDispose]()
+    const opened = this.#opened
+    this.#opened = new AsyncDisposableStack()
+    this.#database = undefined
+    this.#loading = undefined
+    this.#committed.clear()
+    await opened[Symbol.asyncDispose]()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
   /** In a transaction of its own, unless one is open already. */

@@ -1,13 +1,13 @@
 /** What the outputs of one attempt at a task share that go to one file. */
 import type { Writer } from './writer.ts'
 
-/** A process, and a transaction, since there is one writer at a time. It ends with the last of them. */
+/** A process, and a transaction, since there is one writer at a time. They are given up with the last of them. */
 export class Session {
   readonly writer: Writer
-  readonly #onEnd: () => void
+  readonly #onEnd: () => Promise<void>
   #users = 0
 
-  constructor(writer: Writer, onEnd: () => void) {
+  constructor(writer: Writer, onEnd: () => Promise<void>) {
     this.writer = writer
     this.#onEnd = onEnd
   }
@@ -20,8 +20,6 @@ export class Session {
   async leave(isWritten = false): Promise<void> {
     if (isWritten && this.#users > 1 && this.writer.isAlive) await this.writer.call('abandon', [])
     this.#users--
-    if (this.#users > 0) return
-    this.#onEnd()
-    await this.writer[Symbol.asyncDispose]()
+    if (this.#users === 0) await this.#onEnd()
   }
 }

@@ -1,6 +1,7 @@
 /** What holds for every database in a file, whoever stops, kills or crowds the processes that load into it. */
 import assert from 'node:assert/strict'
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { stat, writeFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
@@ -31,9 +32,13 @@ const columns = { id: 'integer', name: 'string' } as const
 const ada = { columns, rows: [['1', 'Ada']] }
 const bob = { columns, rows: [['2', 'Bob']], there: ['id', 'name'] }
 
-/** The one process that loads for this one. */
-function writer(): Process {
-  const [found, ...others] = childrenOf(process.pid)
+/** The processes of this one's that are there for the file. */
+function writers({ path }: DatabaseFile): Process[] {
+  return childrenOf(process.pid).filter(({ pid }) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(path))
+}
+
+function writer(file: DatabaseFile): Process {
+  const [found, ...others] = writers(file)
   assert.equal(others.length, 0)
   return found ?? assert.fail('nobody writes')
 }
@@ -47,7 +52,7 @@ async function notes({ folder }: DatabaseFile): Promise<string[]> {
 }
 
 /** A service of its own: it writes one output, says so, and commits as soon as there is a file `go`. */
-function service({ folder, path }: DatabaseFile, kind: Kind, produced: Produced) {
+function service({ folder, path }: DatabaseFile, kind: Kind, produced: Produced, more = '') {
   const at = (file: string) => JSON.stringify(import.meta.resolve(file))
   const { open: _, ...rows } = produced
   const source = `
@@ -62,7 +67,8 @@ function service({ folder, path }: DatabaseFile, kind: Kind, produced: Produced)
     console.log('written')
     while (!existsSync(${JSON.stringify(folder.at('go'))})) await sleep(20)
     console.log(await delivery.commit().then(() => 'committed', (error) => error.code))
-    await delivery[Symbol.asyncDispose]()`
+    await delivery[Symbol.asyncDispose]()
+    ${more}`
   const command = [process.execPath, '--disable-warning=ExperimentalWarning', '--input-type=module', '-e', source]
   return start(command, { cwd: folder.path, env: {} })
 }
@@ -83,7 +89,7 @@ for (const kind of ['SQLite', 'DuckDB'] as const) {
       const id = { task: 'T1', output: 'rows' }
       await using old = await file.sink().begin(id, 1, targetOf())
       await old.write(await produce(file, ada), writing)
-      const stopped = writer()
+      const stopped = writer(file)
       process.kill(stopped.pid, 'SIGSTOP')
       await until('the writer is stopped', () => isStopped(stopped.pid))
       const next = file.sink()
@@ -138,7 +144,7 @@ for (const kind of ['SQLite', 'DuckDB'] as const) {
     const onProgress = (rows: number) => rows > 150_000 && resolve()
     const loading = delivery.write(await manyRows(file), { ...writing, onProgress })
     await Promise.race([isUnderWay, loading])
-    kill(writer())
+    kill(writer(file))
     await assert.rejects(loading, { code: 'unavailable' })
     assert.deepEqual(await until('nobody has the file', () => names(file).catch(() => undefined)), ['Ada'])
     await load(file, { task: 'T1', attempt: 2, ...bob })
@@ -155,7 +161,7 @@ for (const kind of ['SQLite', 'DuckDB'] as const) {
       const loading = delivery.write(await manyRows(file), { ...writing, signal: stop.signal, onProgress })
       await assert.rejects(loading, { message: 'enough' })
     }
-    assert.deepEqual(childrenOf(process.pid), [])
+    assert.deepEqual(writers(file), [])
     assert.deepEqual(
       (await filesIn(file.folder.path)).filter((name) => name.startsWith('test.db')),
       ['test.db'],
@@ -182,7 +188,7 @@ for (const kind of ['SQLite', 'DuckDB'] as const) {
     await using file = await databaseFile(kind)
     await using delivery = await file.sink().begin({ task: 'T1', output: 'rows' }, 1, targetOf())
     await delivery.write(await produce(file, ada), writing)
-    const { pid } = writer()
+    const { pid } = writer(file)
     const busy = { code: 'unavailable', message: new RegExp(`in use by process ${pid}, which loads for task T1`) }
     const other = file.sink({ patienceMs: 200 })
     await assert.rejects(other.begin({ task: 'T2', output: 'rows' }, 9, targetOf()), busy)
@@ -227,7 +233,40 @@ for (const kind of ['SQLite', 'DuckDB'] as const) {
     await load(file, { task: 'T1', ...ada })
     await using again = await file.sink().begin({ task: 'T1', output: 'rows' }, 2, targetOf())
     assert.equal(again.delivered?.balance.inserted, 1)
-    assert.deepEqual(childrenOf(process.pid), [])
+    assert.deepEqual(await notes(file), [])
+    await load(file, { task: 'T2', ...bob })
+  })
+
+  test(`${kind}: a process that has done its work does the next, unless it has failed, and goes when none comes`, async () => {
+    await using file = await databaseFile(kind)
+    await load(file, { task: 'T0', ...ada })
+    const { pid } = writer(file)
+    await load(file, { task: 'T1', ...bob })
+    assert.equal(writer(file).pid, pid)
+    assert.deepEqual(await notes(file), [])
+    assert.deepEqual(await names(file), ['Ada', 'Bob'])
+    const fails = file.sink().begin({ task: 'T1', output: 'rows' }, 0, targetOf())
+    await assert.rejects(fails, { code: 'conflict' })
+    assert.deepEqual(writers(file), [])
+    await load(file, { task: 'T2', ...bob })
+    const killed = writer(file)
+    kill(killed)
+    await until('its end is seen', () => !childrenOf(process.pid).some((one) => one.pid === killed.pid))
+    await load(file, { task: 'T3', ...bob })
+    await until('it has gone by itself', () => writers(file).length === 0)
+    assert.deepEqual(await names(file), ['Ada', 'Bob', 'Bob', 'Bob'])
+  })
+
+  test(`${kind}: a process that waits for work keeps nobody from leaving, and leaves with them`, async () => {
+    await using file = await databaseFile(kind)
+    await writeFile(file.folder.at('go'), '')
+    const atEnd = `
+      import { childrenOf } from ${JSON.stringify(import.meta.resolve('../../../test/harness.ts'))}
+      process.on('exit', () => console.log(...childrenOf(process.pid).map(({ pid }) => pid)))`
+    await using other = service(file, kind, await produce(file, ada), atEnd)
+    assert.equal(await other.exited, 0, other.stderr())
+    const [, pid = ''] = /^written\ncommitted\n(\d+)\n$/.exec(other.stdout()) ?? assert.fail(other.stdout())
+    await until('it has left as well', () => !existsSync(`/proc/${pid}`))
   })
 
   test(`${kind}: a disk that fills up is told, and gets back what it gave`, async (t) => {

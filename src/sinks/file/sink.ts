@@ -1,6 +1,6 @@
 /**
  * Tables of databases that are a file, loaded by a process of their own. It has the file open only while it loads or
- * looks, ends with the attempt that it works for, and can be ended by a later one (notes.ts).
+ * looks, works for one attempt at a time, and can be ended by a later one (notes.ts).
  */
 import { realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -10,7 +10,8 @@ import type { Loading, RowFormat, TableSink } from '../../ports.ts'
 import { cannotUndo } from '../refusals.ts'
 import { deliver, takeBack } from './delivery.ts'
 import { Session } from './session.ts'
-import { type FileKind, Writer, type WriterSettings } from './writer.ts'
+import type { FileKind, Writer, WriterSettings } from './writer.ts'
+import { Writers } from './writers.ts'
 import { balanceOf, checkUnmoved, cutBy, parseTable } from '../tables.ts'
 
 export interface FileOptions extends Partial<Omit<WriterSettings, 'sink'>> {
@@ -27,14 +28,18 @@ export function fileSink(
 ): TableSink {
   const settings = { patienceMs: 30_000, ...options, sink: name }
   const sessions = new Map<string, Session>()
-  const writerAt = (place: string) => new Writer({ kind, path: place, settings })
+  const writers = new Writers({ kind, settings })
 
   /** Registers in the session of the attempt. It is left at once when there is nothing to do. */
   async function enter<T>(loading: Loading, at: string, call: (writer: Writer) => Promise<T | undefined>) {
     const of = `${loading.task} ${loading.attempt}`
     let session = sessions.get(of)
     if (session?.writer.isAlive !== true) {
-      session = new Session(writerAt(at), () => sessions.delete(of))
+      const writer = writers.take(at)
+      session = new Session(writer, async () => {
+        sessions.delete(of)
+        await writers.giveBack(at, writer)
+      })
       sessions.set(of, session)
     }
     session.join()
@@ -56,8 +61,7 @@ export function fileSink(
       parseTable(target.table)
       const place = await placeOf(name, path)
       if (!place.isThere) return undefined
-      await using writer = writerAt(place.path)
-      return await writer.call('check', [target, loading])
+      return await writers.ask(place.path, (writer) => writer.call('check', [target, loading]))
     },
     async begin(id, attempt, target) {
       const place = await placeOf(name, path)
@@ -69,11 +73,11 @@ export function fileSink(
     async rehearse(target, { open, ...sent }, signal) {
       const place = await placeOf(name, path)
       if (!place.isThere) checkUnmoved(false, target, sent)
-      await using writer = writerAt(place.path)
-      const end = () => void writer[Symbol.asyncDispose]()
-      const counts = await cutBy(signal, end, () =>
-        writer.call('rehearse', [target, sent], { rows: sent.format === 'parquet' ? undefined : open(signal) }),
-      )
+      const counts = await writers.ask(place.path, async (writer) => {
+        const end = () => void writer[Symbol.asyncDispose]()
+        const options = { rows: sent.format === 'parquet' ? undefined : open(signal) }
+        return await cutBy(signal, end, () => writer.call('rehearse', [target, sent], options))
+      })
       return balanceOf(counts)
     },
     async undo(id, attempt, of) {

@@ -1,6 +1,7 @@
 /** A process that loads into a database in a file, as its parent sees it. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { getCompileCacheDir } from 'node:module'
+import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { AppError } from '../../errors.ts'
@@ -62,6 +63,7 @@ export class Writer implements AsyncDisposable {
   readonly #ended: Promise<void>
   readonly #waiting = new Map<number, Waiting>()
   #orders = 0
+  #hasFailed = false
   /** The last it wrote to stderr, for the log. */
   #lastWords = ''
 
@@ -97,6 +99,11 @@ export class Writer implements AsyncDisposable {
     return this.#process.connected && this.#process.exitCode === null && this.#process.signalCode === null
   }
 
+  /** Whether it lives, and has done all that it was told. */
+  get isSound(): boolean {
+    return this.isAlive && !this.#hasFailed
+  }
+
   /**
    * Has something done, after what it was told before.
    * @param rows is read while it is done.
@@ -116,6 +123,9 @@ export class Writer implements AsyncDisposable {
           .then(() => rows && this.#pass(n, rows))
           .catch(reject)
       })
+    } catch (error) {
+      this.#hasFailed = true
+      throw error
     } finally {
       const waiting = this.#waiting.get(n)
       this.#waiting.delete(n)
@@ -125,7 +135,6 @@ export class Writer implements AsyncDisposable {
   }
 
   /** A few at a time: it may have to wait for its file, and is not to hold all of them meanwhile. */
-
   async #pass(n: number, rows: Readable): Promise<void> {
     try {
       for await (const bytes of rows as AsyncIterable<Uint8Array>) {
@@ -169,11 +178,39 @@ export class Writer implements AsyncDisposable {
     )
   }
 
-  /** Lets it roll back and close the file; ends it when that takes too long, or it is stopped. */
+  /** Has this process stay for as long as that one runs. */
+  ref(): void {
+    for (const handle of this.#handles()) handle?.ref()
+  }
+
+  unref(): void {
+    for (const handle of this.#handles()) handle?.unref()
+  }
+
+  #handles() {
+    const { channel, stdio } = this.#process
+    // What their types do not say: a process is reached by sockets.
+    return [this.#process, channel, ...(stdio as readonly (Socket | null)[])]
+  }
+
+  /** Lets it roll back and close the file. Whether it could: it is ended when that takes too long, or it is stopped. */
+  async close(): Promise<boolean> {
+    using _ = this.#grace()
+    return await this.call('close', []).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  /** As `close`, and the process ends. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#process.connected) this.#process.disconnect()
-    const timer = setTimeout(() => this.#process.kill('SIGKILL'), graceMs)
+    using _ = this.#grace()
     await this.#ended
-    clearTimeout(timer)
+  }
+
+  #grace(): Disposable {
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), graceMs)
+    return { [Symbol.dispose]: () => clearTimeout(timer) }
   }
 }

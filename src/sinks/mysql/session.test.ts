@@ -58,7 +58,7 @@ test('MySQL: says that another server is there', async () => {
   ]
   await Promise.all(
     servers.map(async ([url, code, told]) => {
-      const error = await refusal(url)
+      const error = await refusal(`${url}?connectTimeout=1000`)
       assert.equal(error.code, code)
       assert.match(error.message, told)
     }),

@@ -22,7 +22,7 @@ export function exactly(rows: Readable, columns: readonly ProducedColumn[], know
     const limit = limitOf(known.find((column) => column.name === name)?.type ?? '')
     return limit === undefined ? [] : [{ ...limit, column: name, at }]
   })
-  return limited.length === 0 ? rows : Readable.from(checked(rows, limited), { objectMode: false })
+  return limited.length === 0 ? rows : Readable.from(checked(rows, limited))
 }
 
 async function* checked(rows: AsyncIterable<Buffer>, limited: readonly Limited[]): AsyncGenerator<Buffer> {
