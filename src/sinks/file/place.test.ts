@@ -43,11 +43,12 @@ for (const kind of ['SQLite', 'DuckDB'] as const) {
   test(`${kind}: two sinks of one task in the same file are refused, and do not wait for each other`, async () => {
     await using file = await databaseFile(kind)
     await using first = await file.sink().begin(id, 1, targetOf())
+    const before = childrenOf(process.pid).length
     await symlink(file.path, file.folder.at('link.db'))
     const other = file.sinkAt(file.folder.at('link.db'))
     const beginning = other.begin({ ...id, output: 'pets' }, 1, targetOf({ table: 'pets' }))
     await assert.rejects(beginning, { code: 'unprocessable', message: /same file as that of another sink/ })
-    assert.equal(childrenOf(process.pid).length, 1)
+    assert.ok(childrenOf(process.pid).length <= before)
     await first[Symbol.asyncDispose]()
     assert.deepEqual(await filesIn(file.folder.path), ['test.db'])
   })

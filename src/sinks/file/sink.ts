@@ -75,8 +75,8 @@ export function fileSink(
       if (!place.isThere) checkUnmoved(false, target, sent)
       const counts = await writers.ask(place.path, async (writer) => {
         const end = () => void writer[Symbol.asyncDispose]()
-        const options = { rows: sent.format === 'parquet' ? undefined : open(signal) }
-        return await cutBy(signal, end, () => writer.call('rehearse', [target, sent], options))
+        const sending = { rows: sent.format === 'parquet' ? undefined : open(signal) }
+        return await cutBy(signal, end, () => writer.call('rehearse', [target, sent], sending))
       })
       return balanceOf(counts)
     },
