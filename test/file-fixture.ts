@@ -148,7 +148,7 @@ export async function manyRows(file: DatabaseFile, folder: string = file.folder.
     const chunk = Buffer.from(tabbedLine(['1', 'x'.repeat(1000)]).repeat(1000))
     return { ...produced, rows: Infinity, open: () => Readable.from(endless(chunk), { objectMode: false }) }
   }
-  const rows = 6_000_000
+  const rows = 3_000_000
   const path = join(folder, 'many.parquet')
   const instance = await DuckDBInstance.create(':memory:')
   const connection = await instance.connect()

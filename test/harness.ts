@@ -228,9 +228,9 @@ export function childrenOf(parent: number): Process[] {
 }
 
 /** SIGKILL, if it is not gone by itself. */
-export function kill({ pid }: Process): void {
+export function kill({ pid }: Process, signal: NodeJS.Signals = 'SIGKILL'): void {
   try {
-    process.kill(pid, 'SIGKILL')
+    process.kill(pid, signal)
   } catch (error) {
     if (errnoOf(error) !== 'ESRCH') throw error
   }

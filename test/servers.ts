@@ -113,7 +113,7 @@ export async function startServer(kind: Kind, { durable = false }: Partial<Serve
       // Stopped, it starts no more processes of its own while they are counted.
       for (const { pid } of roots) process.kill(pid, 'SIGSTOP')
       const all = [...roots, ...roots.flatMap(({ pid }) => childrenOf(pid))]
-      all.forEach(kill)
+      for (const one of all) kill(one)
       await server.end()
       await until('a killed server is gone', () => all.every((one) => !isAlive(one)))
     },

@@ -67,7 +67,7 @@ async function assertWorks(service: Service): Promise<void> {
 }
 
 test('a task goes on after the whole service was killed half-way, and its result is there once', async () => {
-  await killMidway(folder, { rows: 4_000_000, env })
+  await killMidway(folder, { rows: 2_000_000, env })
 })
 
 test('no child outlives a service that was killed, however much it still has to do', async () => {

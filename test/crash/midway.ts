@@ -1,8 +1,9 @@
 /** The death of the whole service in the middle of a task. */
 import assert from 'node:assert/strict'
-import { openAsBlob } from 'node:fs'
+import { existsSync, openAsBlob } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { TaskAnswer } from '../../src/cli/client.ts'
 import { isEnded } from '../../src/model.ts'
 import {
@@ -12,6 +13,7 @@ import {
   type Folder,
   getTask,
   isAlive,
+  kill,
   output,
   type Service,
   startService,
@@ -45,14 +47,28 @@ export async function killMidway(folder: Folder, { rows, env }: { rows: number; 
   assert.deepEqual(below.filter(isAlive), [])
 }
 
-/** A task that has just been seen between 20 and 80 %: of more rows, where that was too quick to be seen. */
+/** Longer than a service takes to write down what its child has told it. */
+const toldMs = 600
+/** Far shorter than it takes to go through the rows. */
+const stepMs = 100
+
+/** A task that has just been seen between 20 and 80 %: its child does a little at a time, until that is told. */
 async function catchMidway(service: Service, path: string, rows: number): Promise<{ id: string; plays: Plays }> {
   const plays = await writePlays(path, { rows })
   const upload = await store(service, await openAsBlob(path), 'plays.csv')
   const { id } = await submit(service, 'song-plays', upload.id)
+  const [child] = await until('its child is at work', () => {
+    return existsSync(join(service.data, 'scratch', `${id}-1`, 'out')) && childrenOf(service.pid)
+  })
+  assert.ok(child !== undefined)
   const seen = await until('it has done a fifth', async () => {
+    kill(child, 'SIGSTOP')
+    await sleep(toldMs)
     const task = await getTask(service, { id })
-    return isEnded(task.state) || share(task) >= 0.2 ? task : undefined
+    kill(child, 'SIGCONT')
+    if (isEnded(task.state) || share(task) >= 0.2) return task
+    await sleep(stepMs)
+    return undefined
   })
   if (!isEnded(seen.state) && share(seen) <= 0.8) return { id, plays }
   assert.notEqual(seen.state, 'failed', JSON.stringify(seen.error))
