@@ -43,6 +43,17 @@ function whatIsWrong(name: string, { most, mark }: Naming): string | undefined {
   return length <= most.count ? undefined : `it has ${length} ${most.unit}, and ${most.count} are the most`
 }
 
+/**
+ * A name as others are told from it: two that are the same to any database here are the same by this, such as σ and ς,
+ * whose upper case is one. Each character for itself, so that ß is not ss.
+ */
+export function foldCase(name: string): string {
+  return Array.from(name, (character) => {
+    const upper = character.toUpperCase()
+    return (upper.length === character.length ? upper : character).toLowerCase()
+  }).join('')
+}
+
 /** Tables and columns whose names begin so are Rowmill's own, and nobody else's. */
 export const ownPrefix = '_rowmill_'
 

@@ -45,12 +45,16 @@ export async function freshDatabase(kind: DatabaseKind): Promise<TestDatabase> {
   url.pathname = name
   return {
     url: url.href,
-    [Symbol.asyncDispose]: () => drop(server, kind, name),
+    [Symbol.asyncDispose]: () => dropDatabase(server, kind, name),
   }
 }
 
-/** Only the server itself may end what it does there to keep tables in order; it does so after a moment. */
-async function drop(server: string, kind: DatabaseKind, name: string): Promise<void> {
+/**
+ * Whoever is still connected to it. Only the server itself may end what it does there to keep tables in order; it does
+ * so after a moment.
+ * @param server of another database there.
+ */
+export async function dropDatabase(server: string, kind: DatabaseKind, name: string): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
       await query(server, dropped[kind](name))

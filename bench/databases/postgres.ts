@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import { locate } from '../../scripts/servers/programs.ts'
 import { recipes } from '../../scripts/servers/recipes.ts'
-import { query } from '../../test/servers.ts'
+import { dropDatabase, query } from '../../test/servers.ts'
 import { columns, contentsSql, createTable, digestDigits, table } from '../customers.ts'
 import { peer } from '../measure.ts'
 import { type Database, type Loader, rowmillLoader, rowmillLoads, versionOf } from './database.ts'
@@ -33,7 +33,7 @@ export async function openPostgres(url: string): Promise<Database> {
       elsewhere.pathname = 'postgres'
       const name = new URL(url).pathname.slice(1)
       // To drop a database is a checkpoint as well, which the role may not ask for by itself.
-      await query(elsewhere.href, `DROP DATABASE ${name} WITH (FORCE)`)
+      await dropDatabase(elsewhere.href, 'postgres', name)
       await query(elsewhere.href, `CREATE DATABASE ${name}`)
       await query(url, createTable)
     },

@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts'
+import { foldCase } from '../identifiers.ts'
 import type { InputSpec, Warning } from '../model.ts'
 import { type ColumnType, type Field, plainField, type Schema } from '../table-schema.ts'
 
@@ -70,18 +71,18 @@ function refusal({ fields, fieldsMatch }: Schema, header: readonly string[], fil
     )
 }
 
-/** DuckDB tells names apart by more than case only, so twins of that kind get a number as well. */
+/** Databases tell names apart by more than case only, so twins of that kind get a number as well. */
 export function nameColumns(header: readonly string[]): { columns: Column[]; warnings: Warning[] } {
   const warnings: Warning[] = []
   // What stands in the header is nobody else's, wherever it stands.
-  const own = new Set(header.map((label) => label.toLowerCase()))
+  const own = new Set(header.map(foldCase))
   const taken = new Set<string>()
   const columns = header.map((label, position): Column => {
     const wanted = label === '' ? `column_${position + 1}` : label
     let name = wanted
-    const isFree = () => !taken.has(name.toLowerCase()) && (name === label || !own.has(name.toLowerCase()))
+    const isFree = () => !taken.has(foldCase(name)) && (name === label || !own.has(foldCase(name)))
     for (let n = 2; !isFree(); n++) name = `${wanted}_${n}`
-    taken.add(name.toLowerCase())
+    taken.add(foldCase(name))
     if (name !== label) {
       const code = label === '' ? 'blank-label' : 'duplicate-label'
       warnings.push({ code, message: `column ${position + 1} (“${label}”) is called “${name}” here` })

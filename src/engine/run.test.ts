@@ -319,12 +319,12 @@ test('several files of one input are united by name', async () => {
 test('any header makes usable names, and a warning tells which were made up', async () => {
   const { report, files } = await mill(
     { outputs: { rows: output('FROM file') } },
-    { 'f.csv': 'a,A,,__proto__,"x""; DROP TABLE files"\n1,2,3,4,5\n' },
+    { 'f.csv': 'a,A,,__proto__,"x""; DROP TABLE files",σ,ς,ß,ss\n1,2,3,4,5,6,7,8,9\n' },
   )
-  assert.equal(files['rows'], 'a,A_2,column_3,__proto__,"x""; DROP TABLE files"\n1,2,3,4,5\n')
+  assert.equal(files['rows'], 'a,A_2,column_3,__proto__,"x""; DROP TABLE files",σ,ς_2,ß,ss\n1,2,3,4,5,6,7,8,9\n')
   assert.deepEqual(
     report.warnings.map(({ code }) => code),
-    ['duplicate-label', 'blank-label'],
+    ['duplicate-label', 'blank-label', 'duplicate-label'],
   )
 })
 

@@ -1,5 +1,6 @@
 /** What a pipeline says about an input. The short form and a Table Schema, verbatim, become one contract. */
 import { z } from 'zod'
+import { foldCase } from '../identifiers.ts'
 import type { InputSpec, Pipeline } from '../model.ts'
 import { fieldsMatches, type ForeignKey, type Schema } from '../table-schema.ts'
 import { annotations, column, type ColumnYaml, field, isConstraint, missingValues, zone } from './columns.ts'
@@ -142,8 +143,8 @@ function nestedPlaces(fields: readonly z.infer<typeof field>[]): Place[] {
 function refuseTwins(places: readonly Place[], tell: Tell): void {
   const seen = new Map<string, string>()
   for (const [name, , place] of places) {
-    const twin = seen.get(name.toLowerCase())
-    seen.set(name.toLowerCase(), name)
+    const twin = seen.get(foldCase(name))
+    seen.set(foldCase(name), name)
     if (twin === name) tell(place([]), `is the second column called ${name}; rename one of them`)
     else if (twin !== undefined) {
       tell(place([]), `differs from ${twin} only in case, which SQL cannot tell apart; rename one of them`)

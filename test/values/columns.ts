@@ -1,5 +1,6 @@
 /** The columns of a made-up table: how they are called, and what their cells are drawn from. */
 import { chance, pick, type Random } from '../../src/cli/random.ts'
+import { foldCase } from '../../src/identifiers.ts'
 import { anything, between, type Draw, doubtful, plain, shuffled, texts } from './cells.ts'
 import { type Declared, declared, taken } from './declared.ts'
 import type { Cell } from './oracle.ts'
@@ -47,15 +48,12 @@ const names = [
   ['A', 'B', 'C', 'x'.repeat(60), 'größe in m²', 'output', 'file', 'rows', 'now', 'date', 'timestamp', 'current_user'],
 ].flat()
 
-/**
- * All different, in whichever case. There is no ς beside σ, which MariaDB takes for the same column in a table of more
- * than 32: the values of one of them are lost.
- */
+/** All different, in whichever case. */
 function drawLabels(next: Random, dialect: Dialect): string[] {
   const least = dialect.quote === '' ? 2 : 1
   const count = chance(0.1, next) ? between(20, 40, next) : between(least, 8, next)
   const unlike = new Map(
-    shuffled(names, next).map((name) => [holdable(name, dialect).toLowerCase(), holdable(name, dialect)]),
+    shuffled(names, next).map((name) => [foldCase(holdable(name, dialect)), holdable(name, dialect)]),
   )
   return [...unlike.values()].slice(0, count)
 }
