@@ -60,7 +60,7 @@ export async function dropDatabase(server: string, kind: DatabaseKind, name: str
       await query(server, dropped[kind](name))
       return
     } catch (error) {
-      if (tries === 20 || !String(error).includes('pg_signal_backend')) throw error
+      if (tries === 240 || !String(error).includes('pg_signal_backend')) throw error
       await sleep(250)
     }
   }

@@ -6,5 +6,11 @@ const gone = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH',
 export function unreachable(error: unknown): readonly [code: ErrorCode, what: string] | undefined {
   const errno = errnoOf(error) ?? ''
   if (errno === 'ENOTFOUND') return ['unprocessable', 'there is no such host; correct the URL of the sink']
-  return gone.has(errno) ? ['unavailable', `it cannot be reached (${errno})`] : undefined
+  if (!gone.has(errno)) return undefined
+  return ['unavailable', `it cannot be reached (${errno}); look whether it runs, and is where the URL of the sink says`]
+}
+
+/** What to do about an error of this code, behind what it says. */
+export function againIf(code: ErrorCode): string {
+  return code === 'unavailable' ? ' Try again.' : ''
 }

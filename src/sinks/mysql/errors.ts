@@ -1,11 +1,14 @@
 /** What MySQL and MariaDB say, as our errors: by the number of the error, else by the class of its SQLSTATE. */
 import { AppError, type ErrorCode, errnoOf } from '../../errors.ts'
-import { unreachable } from '../unreachable.ts'
+import { againIf, unreachable } from '../unreachable.ts'
 
 type Meaning = readonly [code: ErrorCode, what: string]
 
 const busy: Meaning = ['unavailable', 'it is short of memory or connections']
-const ended: Meaning = ['unavailable', 'the session was ended, or the server is starting or stopping']
+const ended: Meaning = [
+  'unavailable',
+  'the session was ended, as a later attempt at the same load does, or the server starts or stops',
+]
 const inTheWay: Meaning = ['unavailable', 'another session was in the way']
 const readOnly: Meaning = ['unavailable', 'it takes no writes at present: it is read-only']
 const full: Meaning = ['full', 'its disk is full; free some space there']
@@ -80,7 +83,10 @@ const classes: Readonly<Record<string, Meaning>> = {
 export function translated(sink: string, error: unknown, plain: (text: string) => string): unknown {
   if (error instanceof AppError || !(error instanceof Error)) return error
   const refuse = ([code, what]: Meaning, details?: Record<string, unknown>) =>
-    new AppError(code, `The database ${sink} (MySQL): ${what}.`, { cause: error, ...(details && { details }) })
+    new AppError(code, `The database ${sink} (MySQL): ${what}.${againIf(code)}`, {
+      cause: error,
+      ...(details && { details }),
+    })
   if (isOfServer(error)) {
     const { errno, sqlState = '', sqlMessage } = error
     const isFull = /\b(errno|Errcode|Got error): ?28\b|\berror 28\b/i.test(sqlMessage)

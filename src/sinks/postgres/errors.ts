@@ -1,12 +1,12 @@
 /** What PostgreSQL says, as our errors: by its SQLSTATE (PostgreSQL's documentation, Appendix A). */
 import pg from 'pg'
 import { AppError, type ErrorCode, errnoOf } from '../../errors.ts'
-import { unreachable } from '../unreachable.ts'
+import { againIf, unreachable } from '../unreachable.ts'
 
 /** The longest prefix of the SQLSTATE decides. */
 const states: Readonly<Record<string, readonly [code: ErrorCode, what: string]>> = {
   '08': ['unavailable', 'the connection broke off'],
-  '57P0': ['unavailable', 'the session was ended, or the server is starting or stopping'],
+  '57P0': ['unavailable', 'the session was ended, as a later attempt at the same load does, or the server starts or stops'],
   '53': ['unavailable', 'it is short of memory or connections'],
   '53100': ['full', 'its disk is full; free some space there'],
   '40': ['unavailable', 'another session was in the way'],
@@ -22,7 +22,7 @@ const states: Readonly<Record<string, readonly [code: ErrorCode, what: string]>>
   '22': ['unprocessable', 'it refuses a value'],
   '23': ['unprocessable', 'it refuses a row'],
   '42': ['unprocessable', 'it refuses the statement'],
-  '3F': ['unprocessable', 'there is no such schema'],
+  '3F': ['unprocessable', 'there is no such schema; create it, or correct the name of the table'],
   '0A': ['unprocessable', 'it cannot do this'],
   '21': ['unprocessable', 'a key comes twice'],
   '2B': ['unprocessable', 'something depends on it'],
@@ -37,7 +37,10 @@ const states: Readonly<Record<string, readonly [code: ErrorCode, what: string]>>
 export function translated(sink: string, error: unknown): unknown {
   if (error instanceof AppError) return error
   const refuse = (code: ErrorCode, what: string, details?: Record<string, unknown>) =>
-    new AppError(code, `The database ${sink} (PostgreSQL): ${what}.`, { cause: error, ...(details && { details }) })
+    new AppError(code, `The database ${sink} (PostgreSQL): ${what}.${againIf(code)}`, {
+      cause: error,
+      ...(details && { details }),
+    })
   if (error instanceof pg.DatabaseError) {
     const { code: state = '', message, detail, constraint, column, where } = error
     const prefix = Object.keys(states)
