@@ -168,7 +168,7 @@ export function taskError({ code, message, details }: AppError): TaskError {
   return { code, message, ...(details && { details }) }
 }
 
-/** `reading` counts bytes of the input, `working` rows; `total` is null while it is not known. */
+/** `reading` counts bytes of the input, `working` and `delivering` rows; `total` is null while it is not known. */
 export interface Progress {
   readonly phase: 'reading' | 'working' | 'delivering'
   readonly unit: 'bytes' | 'rows'

@@ -1,6 +1,6 @@
 /**
- * The interfaces between the house and the world, one page. Each has an in-process driver and one contract test under
- * `test/contracts/` that every driver must pass.
+ * The interfaces between the house and the world, one page. Each has an in-process driver; those that have several
+ * drivers have one contract test under `test/contracts/` that every one must pass.
  */
 import type { Readable } from 'node:stream'
 import type {
@@ -254,7 +254,8 @@ export interface TableSink {
   readonly rows: RowFormat
   /**
    * The columns of a table, in its order; undefined when there is none.
-   * @param by who asks: what holds the database for an earlier attempt at the same task is ended.
+   * @param by who asks: where looking needs the database for itself, what holds it for an earlier attempt at the same
+   *   task is ended.
    */
   check(target: Target, by?: Loading): Promise<readonly TargetColumn[] | undefined>
   /**
@@ -309,7 +310,10 @@ export interface WriteOptions {
   readonly signal: AbortSignal
   /** How many rows an earlier attempt has told to be delivered for good; 0 to a sink with transactions. */
   readonly from: number
-  /** Told now and then: rows that are on their way or, to a sink without transactions, delivered for good. */
+  /**
+   * Told now and then, by a sink that knows more than how many rows it was given: of those that are on their way or, to a
+   * sink without transactions, delivered for good.
+   */
   readonly onProgress: (rows: number) => void
 }
 

@@ -50,7 +50,7 @@ export async function freshDatabase(kind: DatabaseKind): Promise<TestDatabase> {
 }
 
 /**
- * Whoever is still connected to it. Only the server itself may end what it does there to keep tables in order; it does
+ * Drops a database, whoever is still connected to it. Only the server itself may end what it does there to keep tables in order; it does
  * so after a moment.
  * @param server of another database there.
  */

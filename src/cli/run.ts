@@ -17,6 +17,7 @@ import { digestsOf } from '../work/digests.ts'
 import {
   aheadOf,
   deliverLocally,
+  fingerprints,
   type LocalDelivery,
   type LocalRun,
   planLocally,
@@ -75,6 +76,7 @@ export async function run(args: RunArgs, engine: Engine, context: Context): Prom
   const hasTables = outputs.length < specs.length
   // By what is in them a run is told from others.
   const isPlanned = hasTables || args.dryRun || args.planHash !== undefined
+  const before = await fingerprints(inputs)
   const paths = inputs.map(({ path }) => path)
   const digests = isPlanned ? digestsOf(paths, signal) : undefined
   digests?.catch(() => undefined)
@@ -82,7 +84,7 @@ export async function run(args: RunArgs, engine: Engine, context: Context): Prom
   const sinks = await openTableSinks(config, fail, new Set(specs.map(([, { to }]) => to)))
   if (sinks.has('warehouse')) await makeFolder(config.DATA)
   const targets = await targetsOf(sinks, pipeline, params, inputs[0]?.name ?? '', undefined)
-  const job = { pipeline, params, inputs, targets, now: Date.now(), ...limitsOf(config), signal }
+  const job = { pipeline, params, inputs, before, targets, now: Date.now(), ...limitsOf(config), signal }
   const planned = digests?.then((found) => {
     const files = inputs.map(({ input }, i) => [input, found[i] ?? ''] as const)
     return { files, names: inputs.map(({ name }) => name), text, params, targets }
@@ -105,12 +107,13 @@ export async function run(args: RunArgs, engine: Engine, context: Context): Prom
     return await tellEnd(local, undefined, context)
   }
   if (isSound && !hasTables && delivery !== undefined) checkPlan(planHash, delivery.planned, local.report)
-  if (args.output !== undefined) await saveOutputs(local, args.output, context)
-  else if (view !== undefined) await show(local, view, context)
-  else await print(local, context)
+  // Tables first: files of a run that its plan or a table has refused would pass for its results.
   if (isSound && hasTables && delivery !== undefined) {
     tellTables(await withMeter(stderr, (meter) => deliverLocally({ ...delivery, onProgress: shownBy(meter) })), context)
   }
+  if (args.output !== undefined) await saveOutputs(local, args.output, context)
+  else if (view !== undefined) await show(local, view, context)
+  else await print(local, context)
   // Awaited, or the folder would be gone while the rejects are read.
   return await tellEnd(local, args.output, context)
 }

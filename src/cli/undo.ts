@@ -26,7 +26,7 @@ export async function undoTask({ id, wait }: { id: string; wait: boolean }, cont
   return undone.some(([, { left }]) => left > 0) ? exitCodes.rejects : exitCodes.done
 }
 
-/** `1,000 rows taken out, 20 rows restored, 3 rows left as they are`. */
+/** `1,000 rows taken out, 20 rows restored, 3 rows left, since …`. */
 export function undoneLine({ removed, restored, left }: Omit<Undone, 'leftKeys'>): string {
   const parts = [
     [removed, 'taken out'],

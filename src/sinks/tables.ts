@@ -14,8 +14,8 @@ export const ledgerTable = '_rowmill_loads'
 
 /**
  * In SQL, for two rows `one` and `other` of the ledger that have the same target, and of which the other is the later one:
- * whether the first can no longer be undone by itself, since the whole table was replaced in between. What was taken back
- * itself does not count.
+ * whether the first can no longer be undone by itself: one of them has replaced the whole table. What was taken back itself
+ * does not count.
  */
 export const isInTheWay = `(one.mode = 'replace' OR other.mode = 'replace') AND other.mode <> 'undo' AND NOT EXISTS (
   SELECT 1 FROM ${ledgerTable} AS undoing

@@ -107,13 +107,16 @@ export function producedOf(
 ): Produced {
   const path = join(folder, file.file)
   const open = (until: AbortSignal) => {
-    const rows =
-      file.format === 'records' ? engine.rows(path, until) : createReadStream(path, { highWaterMark: 1 << 18 })
-    const seen = counted(rows, onProgress)
+    const seen = counted(file.format === 'records' ? engine.rows(path, until) : bytesOf(path), onProgress)
     // Chunk by chunk: a stream of bytes would join what is waiting, which costs more than all else that is done here.
     return Readable.from(fail === undefined ? seen : failing(seen, fail))
   }
   return { ...file, path, open }
+}
+
+/** The file is opened by who reads of it: a stream that nobody reads keeps it open, and its space with it. */
+async function* bytesOf(path: string): AsyncGenerator<Buffer> {
+  yield* createReadStream(path, { highWaterMark: 1 << 18 })
 }
 
 function tell({ onProgress }: Pick<Shipment, 'onProgress'>, { rows: total }: ProducedFile, rows: number): void {

@@ -16,6 +16,8 @@ export interface LocalJob extends RunOptions {
   readonly pipeline: Pipeline
   readonly params: Params
   readonly inputs: readonly { readonly input: string; readonly name: string; readonly path: string }[]
+  /** The fingerprint of each, where somebody has looked into them already: from before that. */
+  readonly before?: readonly string[]
   readonly targets: Job['targets']
   readonly now: number
   readonly memory: number
@@ -42,10 +44,10 @@ export type RunHow = (engine: Pick<Engine, 'run'>, job: Job, place: Place) => Pr
  */
 export async function runLocally(
   engine: Pick<Engine, 'run'>,
-  { signal, onProgress, ...job }: LocalJob,
+  { signal, onProgress, before: given, ...job }: LocalJob,
   how: RunHow = runWhole,
 ): Promise<LocalRun> {
-  const before = await Promise.all(job.inputs.map(({ path }) => fingerprint(path)))
+  const before = given ?? (await fingerprints(job.inputs))
   const folder = await mkdtemp(join(tmpdir(), 'rowmill-'))
   const remove = () => rm(folder, { recursive: true, force: true })
   try {
@@ -155,7 +157,7 @@ function taskId({ files, text, params, targets }: Planned, turn: number): string
  * @throws {AppError} conflict, when a file is not as it was.
  */
 export async function refuseChanged(files: readonly { path: string }[], before: readonly string[]): Promise<void> {
-  const after = await Promise.all(files.map(({ path }) => fingerprint(path)))
+  const after = await fingerprints(files)
   const changed = files.find((_, i) => before[i] !== after[i])
   if (changed === undefined) return
   throw new AppError('conflict', `${changed.path} was written to while it was being read. Run it again.`)
@@ -171,6 +173,11 @@ async function linkInputs(folder: string, inputs: LocalJob['inputs']): Promise<J
       return { input, name, path: link, sha256: null }
     }),
   )
+}
+
+/** What changes of each file when it is written to; throws as `fingerprint`. */
+export function fingerprints(files: readonly { path: string }[]): Promise<string[]> {
+  return Promise.all(files.map(({ path }) => fingerprint(path)))
 }
 
 /**

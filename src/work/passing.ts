@@ -28,6 +28,8 @@ async function* read(path: string, signal: AbortSignal): AsyncGenerator<Buffer> 
   const kill = () => child.kill('SIGKILL')
   signal.addEventListener('abort', kill)
   const closed = once(child, 'close')
+  // That it does not even start is told when its end is waited for; until then nobody is.
+  closed.catch(() => undefined)
   try {
     for await (const chunk of child.stdout as AsyncIterable<Buffer>) yield chunk
     await closed

@@ -1,6 +1,5 @@
 /** A disk that fills up: told as what it is, nothing left behind, and all is well again once there is space. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
@@ -19,33 +18,24 @@ import {
   temporaryFolder,
   until,
 } from '../harness.ts'
+import { noSmallDisk, onSmallDisk } from '../small-disk.ts'
 
 const mega = 1_000_000
 const diskBytes = 24 * mega
 const sample = 'Song,Date,Number of Plays\nUmbrella,2020-01-01,1\nUmbrella,2020-01-01,2\n'
 
-/** Runs a command with a small disk of its own at a folder: a mount that only it sees and that goes when it goes. */
-function withDisk(folder: string, command: readonly string[]): string[] {
-  const script = `mount -t tmpfs -o size=${diskBytes} none "$0" && exec "$@"`
-  const rights = process.getuid?.() === 0 ? [] : ['--map-root-user']
-  return ['unshare', ...rights, '--mount', 'sh', '-c', script, folder, ...command]
-}
-
-const [program = '', ...args] = withDisk('/mnt', ['true'])
-const canMount = spawnSync(program, args).status === 0
-const skip = canMount || process.env['CI'] === 'true' ? false : 'a small disk cannot be mounted here (unshare, tmpfs)'
+const skip = noSmallDisk()
 
 suite('a disk that fills up', { skip }, () => {
   let folder: Folder
   let service: Service
   before(async () => {
-    assert.ok(canMount, 'this machine cannot mount a small disk')
     folder = await temporaryFolder()
     const data = folder.at('data')
     await mkdir(data)
     service = await startService({
       data,
-      command: withDisk(data, [...mainCommand, 'serve']),
+      command: onSmallDisk(data, diskBytes, [...mainCommand, 'serve']),
       env: {
         ROWMILL_DISK_RESERVE: '1MB',
         ROWMILL_TASK_MEMORY: '700MB',

@@ -16,22 +16,25 @@ function happensOn(name: string, point: Failpoint): boolean {
 }
 
 for (const kind of databases) {
-  for (const { mode, ...more } of modes) {
-    suite(`a service that loads into ${kind.name} by ${mode} is killed`, { skip: kind.skip }, () => {
-      for (const point of failpoints.filter((one) => happensOn(kind.name, one))) {
-        test(`${point.replaceAll('-', ' ')}: each row is there once`, async () => {
-          await using folder = await temporaryFolder()
-          await killAt(point, kind, folder, { mode, ...more })
-        })
-      }
-    })
+  for (const params of modes) {
+    for (const isFilled of [false, true]) {
+      const table = isFilled ? 'a table of' : 'a new table of'
+      suite(`a service that loads into ${table} ${kind.name} by ${params.mode} is killed`, { skip: kind.skip }, () => {
+        for (const point of failpoints.filter((one) => happensOn(kind.name, one))) {
+          test(`${point.replaceAll('-', ' ')}: each row is there once`, async () => {
+            await using folder = await temporaryFolder()
+            await killAt(point, kind, folder, { params, isFilled })
+          })
+        }
+      })
+    }
   }
-  for (const { mode, ...more } of modes) {
-    suite(`a service that undoes the ${mode} of rows in ${kind.name} is killed`, { skip: kind.skip }, () => {
+  for (const params of modes) {
+    suite(`a service that undoes the ${params.mode} of rows in ${kind.name} is killed`, { skip: kind.skip }, () => {
       for (const point of failpoints.filter((one) => !/first-bytes|before-last-bytes/.test(one))) {
-        test(`${point.replaceAll('-', ' ')}: no row is there any more`, async () => {
+        test(`${point.replaceAll('-', ' ')}: what was there before is there again`, async () => {
           await using folder = await temporaryFolder()
-          await killUndoAt(point, kind, folder, { mode, ...more, undoable: 'true' })
+          await killUndoAt(point, kind, folder, { params: { ...params, undoable: 'true' } })
         })
       }
     })

@@ -63,9 +63,9 @@ async function catchMidway(service: Service, path: string, rows: number): Promis
   assert.ok(child !== undefined)
   const seen = await until('it has done a fifth', async () => {
     kill(child, 'SIGSTOP')
-    await sleep(toldMs)
-    const task = await getTask(service, { id })
-    kill(child, 'SIGCONT')
+    const task = await sleep(toldMs)
+      .then(() => getTask(service, { id }))
+      .finally(() => kill(child, 'SIGCONT'))
     if (isEnded(task.state) || share(task) >= 0.2) return task
     await sleep(stepMs)
     return undefined

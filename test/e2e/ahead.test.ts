@@ -3,7 +3,17 @@ import assert from 'node:assert/strict'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, suite, test } from 'node:test'
-import { assertNoTrace, type Folder, mainCommand, start, temporaryFolder } from '../harness.ts'
+import {
+  assertNoTrace,
+  type Env,
+  filesIn,
+  type Folder,
+  isStopped,
+  mainCommand,
+  start,
+  temporaryFolder,
+  until,
+} from '../harness.ts'
 import { type DatabaseKind, freshDatabase, missing, query } from '../servers.ts'
 
 /** Enough to be worth it, in few rows. */
@@ -48,14 +58,17 @@ const databases = [
   { name: 'SQLite', skip: false, open: file },
 ] as const
 
+function envOf({ url }: Database): Env {
+  return { ROWMILL_PIPELINES: folder.at('mine'), ROWMILL_SINK_DB_URL: url, ROWMILL_DATA: folder.at('data') }
+}
+
+function argsOf(csv: string): string[] {
+  return ['run', 'put', csv, '--param', 'table=t']
+}
+
 async function load(database: Database, csv: string, ...more: string[]) {
-  const env = {
-    ROWMILL_PIPELINES: folder.at('mine'),
-    ROWMILL_SINK_DB_URL: database.url,
-    ROWMILL_DATA: folder.at('data'),
-  }
-  const args = ['run', 'put', csv, '--param', 'table=t', ...more]
-  await using program = start([...mainCommand, ...args], { cwd: folder.path, env })
+  const command = [...mainCommand, ...argsOf(csv), ...more]
+  await using program = start(command, { cwd: folder.path, env: envOf(database) })
   const code = await program.exited
   assertNoTrace(program.stderr())
   return { code, stderr: program.stderr() }
@@ -84,6 +97,21 @@ suite('PostgreSQL', { skip: missing('postgres') }, () => {
     // The same again is known, though nothing is written then.
     assert.match((await load(database, 'sound.csv')).stderr, /Nothing new/)
     assert.deepEqual(await database.ask('SELECT count(*), count(DISTINCT _rowmill_task) FROM t'), ['34000', '1'])
+  })
+
+  test('the first rows are on their way before all of the file is read', async () => {
+    await using database = await server('postgres')
+    const scratch = folder.at('scratch')
+    await mkdir(scratch)
+    const env = { ...envOf(database), ROWMILL_FAILPOINT: 'after-first-bytes:stop', TMPDIR: scratch }
+    await using program = start([...mainCommand, ...argsOf('sound.csv')], { cwd: folder.path, env })
+    await until('it is stopped', () => isStopped(program.pid))
+    const files = (await filesIn(scratch)).filter((path) => /[/]out[/]rows/.test(path))
+    // What is to be expected, and not yet what was found.
+    assert.deepEqual(
+      files.map((path) => path.replace(/^.*[/]/, '')),
+      ['rows.ahead.json'],
+    )
   })
 
   test('records at fault among the last', async () => {

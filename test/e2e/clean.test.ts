@@ -1,6 +1,6 @@
 /** `rowmill clean`, as a user runs it. */
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
@@ -9,17 +9,10 @@ import { after, before, suite, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import type { CleanReport } from '../../src/csv/report.ts'
 import { type Folder, mainCommand, temporaryFolder, until } from '../harness.ts'
+import { noSmallDisk, onSmallDisk } from '../small-disk.ts'
 
-/** Runs a command with a disk of 1 MB at a folder: a mount that only it sees and that goes when it goes. */
-function withDisk(path: string, command: readonly string[]): string[] {
-  const script = 'mount -t tmpfs -o size=1000000 none "$0" && exec "$@"'
-  const rights = process.getuid?.() === 0 ? [] : ['--map-root-user']
-  return ['unshare', ...rights, '--mount', 'sh', '-c', script, path, ...command]
-}
-
-const [unshare = '', ...mount] = withDisk('/mnt', ['true'])
-const canMount = spawnSync(unshare, mount).status === 0
-const needsDisk = canMount || process.env['CI'] === 'true' ? false : 'a small disk cannot be mounted here'
+const needsDisk = noSmallDisk()
+const diskBytes = 1_000_000
 
 suite('rowmill clean', () => {
   let folder: Folder
@@ -261,7 +254,6 @@ suite('rowmill clean', () => {
   })
 
   test('names the disk of the temporary folder when that is full, and so does run', { skip: needsDisk }, async () => {
-    assert.ok(canMount, 'this machine cannot mount a small disk')
     await mkdir(folder.at('disk'))
     await put('large.csv', `a,b\n${'"1",2\n'.repeat(1 << 19)}`)
     await put('large.csv.gz', gzipSync(await read('large.csv')))
@@ -272,7 +264,11 @@ suite('rowmill clean', () => {
       [['clean', '-', '-o', 'unmade.csv'], await read('large.csv')],
       [['run', 'profile', 'large.csv', '-o', 'none'], ''],
     ] as const) {
-      const { code, stderr } = await run(withDisk(folder.at('disk'), [...mainCommand, ...args]), input, env)
+      const { code, stderr } = await run(
+        onSmallDisk(folder.at('disk'), diskBytes, [...mainCommand, ...args]),
+        input,
+        env,
+      )
       assert.equal(code, 1, args.join(' '))
       assert.ok(stderr.endsWith(full), stderr)
     }

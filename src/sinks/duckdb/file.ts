@@ -24,9 +24,10 @@ import { tableIdentifier, type TableName, taskColumn } from '../tables.ts'
 
 export const openDuckdb: OpenFile = async (place, access, signal) => {
   const { path, sink, memory, threads } = place
+  let instance: DuckDBInstance | undefined
   try {
     if (access === 'write') await makeWhole(path)
-    const instance = await DuckDBInstance.create(path, {
+    instance = await DuckDBInstance.create(path, {
       ...offline,
       ...(access === 'look' && { access_mode: 'READ_ONLY' }),
       ...(memory !== undefined && { memory_limit: `${Math.floor(memory / 1000)}KB` }),
@@ -38,6 +39,7 @@ export const openDuckdb: OpenFile = async (place, access, signal) => {
     await database.prepare(access)
     return database
   } catch (error) {
+    instance?.closeSync()
     throw translated(sink, error)
   }
 }

@@ -47,7 +47,11 @@ export async function cutEnd(connection: DuckDBConnection): Promise<void> {
 export async function cutEndAnew(path: string): Promise<void> {
   const instance = await DuckDBInstance.create(path, offline)
   const connection = await instance.connect()
-  await cutEnd(connection)
-  connection.closeSync()
-  instance.closeSync()
+  try {
+    await cutEnd(connection)
+  } finally {
+    // Open, they would keep the file from everybody else.
+    connection.closeSync()
+    instance.closeSync()
+  }
 }

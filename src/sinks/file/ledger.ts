@@ -110,7 +110,7 @@ export async function settle(
   const touched = await database.run(
     `UPDATE ${ledgerTable} SET inserted = ?, updated = ?, unchanged = ?, kept = ?, undoable = ?,
        place = (SELECT coalesce(max(place), 0) + 1 FROM ${ledgerTable}), committed_at = ${database.now}
-     WHERE task = ? AND output = ? AND attempt = ?`,
+     WHERE task = ? AND output = ? AND attempt = ? AND committed_at IS NULL`,
     [counts.inserted, counts.updated, counts.unchanged, kept, undoable ? 1 : 0, id.task, id.output, attempt],
   )
   if (touched !== 1) throw overtaken(id)

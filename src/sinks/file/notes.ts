@@ -3,6 +3,7 @@
  * later attempt at the same task finds what an earlier one still does. All that a note says is in its name, so that
  * nobody ever reads half of it.
  */
+import { existsSync } from 'node:fs'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { errnoOf } from '../../errors.ts'
@@ -10,6 +11,8 @@ import type { Loading } from '../../ports.ts'
 
 export interface Note extends Loading {
   readonly pid: number
+  /** Where it lies. */
+  readonly at: string
 }
 
 /**
@@ -35,8 +38,10 @@ export async function othersLoading(path: string): Promise<Note[]> {
       /^(.+)[.]rowmill-(\d+)-(\d+)-(?:(\d+)-(.+)|.+)$/s.exec(file)?.slice(1) ?? []
     if (start !== basename(path) || Number(pid) === process.pid) continue
     if (!(await isLoading(Number(pid), began, path))) await rm(join(dirname(path), file), { force: true })
-    else if (task !== undefined)
-      notes.push({ pid: Number(pid), attempt: Number(attempt), task: decodeURIComponent(task) })
+    else if (task !== undefined) {
+      const at = join(dirname(path), file)
+      notes.push({ pid: Number(pid), attempt: Number(attempt), task: decodeURIComponent(task), at })
+    }
   }
   return notes
 }
@@ -44,7 +49,8 @@ export async function othersLoading(path: string): Promise<Note[]> {
 /** Ends what earlier attempts at the same task still do to the database: stopped, they would hold it for ever. */
 export async function endEarlier(path: string, { task, attempt }: Loading): Promise<void> {
   for (const note of await othersLoading(path)) {
-    if (note.task !== task || note.attempt >= attempt) continue
+    // Without its note, the process may be at work for another task by now.
+    if (note.task !== task || note.attempt >= attempt || !existsSync(note.at)) continue
     try {
       process.kill(note.pid, 'SIGKILL')
     } catch (error) {

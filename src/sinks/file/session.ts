@@ -18,8 +18,11 @@ export class Session {
 
   /** @param isWritten whether the output has written what it has not committed: that of the others goes with it. */
   async leave(isWritten = false): Promise<void> {
-    if (isWritten && this.#users > 1 && this.writer.isAlive) await this.writer.call('abandon', [])
-    this.#users--
-    if (this.#users === 0) await this.#onEnd()
+    try {
+      if (isWritten && this.#users > 1 && this.writer.isAlive) await this.writer.call('abandon', [])
+    } finally {
+      this.#users--
+      if (this.#users === 0) await this.#onEnd()
+    }
   }
 }

@@ -1,6 +1,5 @@
 /** What holds for every database in a file, whoever stops, kills or crowds the processes that load into it. */
 import assert from 'node:assert/strict'
-import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { stat, writeFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
@@ -27,6 +26,7 @@ import {
   temporaryFolder,
   until,
 } from '../../../test/harness.ts'
+import { noSmallDisk, scriptOnSmallDisk } from '../../../test/small-disk.ts'
 
 const columns = { id: 'integer', name: 'string' } as const
 const ada = { columns, rows: [['1', 'Ada']] }
@@ -71,15 +71,6 @@ function service({ folder, path }: DatabaseFile, kind: Kind, produced: Produced,
     ${more}`
   const command = [process.execPath, '--disable-warning=ExperimentalWarning', '--input-type=module', '-e', source]
   return start(command, { cwd: folder.path, env: {} })
-}
-
-/** Runs a script with a small disk at a folder: a mount that only it sees, and that goes when it goes. */
-function onSmallDisk(folder: string, source: string): SpawnSyncReturns<string> {
-  const script = 'mount -t tmpfs -o size=24000000 none "$0" && exec "$@"'
-  const rights = process.getuid?.() === 0 ? [] : ['--map-root-user']
-  const node = [process.execPath, '--disable-warning=ExperimentalWarning', '--input-type=module', '-e', source]
-  const env = { PATH: process.env['PATH'], TMPDIR: folder }
-  return spawnSync('unshare', [...rights, '--mount', 'sh', '-c', script, folder, ...node], { encoding: 'utf8', env })
 }
 
 for (const kind of ['SQLite', 'DuckDB'] as const) {
@@ -269,9 +260,8 @@ for (const kind of ['SQLite', 'DuckDB'] as const) {
     await until('it has left as well', () => !existsSync(`/proc/${pid}`))
   })
 
-  test(`${kind}: a disk that fills up is told, and gets back what it gave`, async (t) => {
+  test(`${kind}: a disk that fills up is told, and gets back what it gave`, { skip: noSmallDisk() }, async () => {
     await using disk = await temporaryFolder()
-    if (onSmallDisk(disk.path, '').status !== 0 && process.env['CI'] !== 'true') return t.skip('no disk can be mounted')
     await using rows = await temporaryFolder()
     const source = `
       import { stat } from 'node:fs/promises'
@@ -286,7 +276,7 @@ for (const kind of ['SQLite', 'DuckDB'] as const) {
       console.log((await stat(file.path)).size < 4e6)
       await load(file, ${JSON.stringify({ task: 'T2', ...bob })})
       console.log((await file.query('SELECT * FROM people')).length)`
-    const { stdout, stderr } = onSmallDisk(disk.path, source)
+    const { stdout, stderr } = scriptOnSmallDisk(disk.path, 24_000_000, source)
     assert.equal(stdout, 'full\ntrue\n2\n', stderr)
   })
 }

@@ -36,11 +36,12 @@ export function fileSink(
     let session = sessions.get(of)
     if (session?.writer.isAlive !== true) {
       const writer = writers.take(at)
-      session = new Session(writer, async () => {
-        sessions.delete(of)
+      const own = new Session(writer, async () => {
+        if (sessions.get(of) === own) sessions.delete(of)
         await writers.giveBack(at, writer)
       })
-      sessions.set(of, session)
+      session = own
+      sessions.set(of, own)
     }
     session.join()
     try {

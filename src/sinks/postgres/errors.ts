@@ -6,7 +6,10 @@ import { againIf, unreachable } from '../unreachable.ts'
 /** The longest prefix of the SQLSTATE decides. */
 const states: Readonly<Record<string, readonly [code: ErrorCode, what: string]>> = {
   '08': ['unavailable', 'the connection broke off'],
-  '57P0': ['unavailable', 'the session was ended, as a later attempt at the same load does, or the server starts or stops'],
+  '57P0': [
+    'unavailable',
+    'the session was ended, as a later attempt at the same load does, or the server starts or stops',
+  ],
   '53': ['unavailable', 'it is short of memory or connections'],
   '53100': ['full', 'its disk is full; free some space there'],
   '40': ['unavailable', 'another session was in the way'],

@@ -116,7 +116,7 @@ export async function settle(client: pg.Client, id: DeliveryId, attempt: number,
   const { rowCount } = await client.query(
     `UPDATE ${ledgerTable} SET target = $4, inserted = $5, updated = $6, unchanged = $7, undoable = $8, kept = $9,
        committed_at = clock_timestamp()
-     WHERE task = $1 AND output = $2 AND attempt = $3`,
+     WHERE task = $1 AND output = $2 AND attempt = $3 AND committed_at IS NULL`,
     [id.task, id.output, attempt, target, counts.inserted, counts.updated, counts.unchanged, undoable, kept],
   )
   if (rowCount !== 1) throw overtaken(id)
@@ -159,7 +159,7 @@ export async function findLoad(client: pg.Client, { task, output }: DeliveryId):
   return { mode, target, undoable, kept: kept === null ? null : keptName(kept), counts }
 }
 
-/** Whether anybody but `by` has written to the same table after a load. */
+/** Whether the table was written to after a load, by one that is in the way of its undo. */
 export async function isLoadedSince(client: pg.Client, of: DeliveryId): Promise<boolean> {
   const { rows } = await client.query(
     `SELECT FROM ${ledgerTable} AS one JOIN ${ledgerTable} AS other USING (target)

@@ -23,10 +23,13 @@ export const openSqlite: OpenFile = async ({ path, sink }, access) => {
   const url = pathToFileURL(path)
   // Looking must not make it. It may have to be written to even so: to roll back what a killed process has left.
   if (access === 'look') url.searchParams.set('mode', 'rw')
+  let db: DatabaseSync | undefined
   try {
     const options = { timeout: 0, enableForeignKeyConstraints: true, enableDoubleQuotedStringLiterals: true }
-    return new SqliteFile(sink, new DatabaseSync(url, options))
+    db = new DatabaseSync(url, options)
+    return new SqliteFile(sink, db)
   } catch (error) {
+    db?.close()
     throw translated(sink, error)
   }
 }
