@@ -1,6 +1,6 @@
 /** Before and after a load: what it would come to, a plan that binds, and the way back. */
 import assert from 'node:assert/strict'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import type { TaskAnswer } from '../../src/cli/client.ts'
@@ -50,6 +50,13 @@ function rows(name: string, sql = 'SELECT id, name FROM people ORDER BY id'): un
 
 const upsert = ['--param', 'table=people', '--param', 'mode=upsert', '--param', 'key=id', '--param', 'undoable=true']
 const old = 'id,name\n1,Ada\n2,Bob\n'
+/** Its rows go to a table and into a file. */
+const both = `about: Both.
+inputs: { file: {} }
+outputs:
+  rows: { to: file, table: people, sql: FROM file }
+  copy: { to: results, sql: FROM file }
+`
 const fresh = 'id,name\n1,Ada\n2,Ben\n3,Cid\nx,Dan\n'
 
 test('a plan says what a load comes to, binds it, and the load is undone', async () => {
@@ -143,6 +150,26 @@ test('a dry run without a service leaves no trace, and its plan binds the run', 
   assert.match(other.stderr, /not what the plan says/)
   assert.equal((await load('--plan', planned.stdout)).code, 0)
   assert.equal(rows('alone').length, 2)
+})
+
+test('files are saved when the tables have their rows, and not otherwise', async () => {
+  const env = environment('both')
+  await writeFile(folder.at('old.csv'), old)
+  await writeFile(folder.at('mine', 'both.yaml'), both)
+  const load = (...more: string[]) => rowmill(env, 'run', 'both', 'old.csv', '-o', 'saved', ...more)
+  const refused = await load('--plan', 'f'.repeat(64))
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, /not what the plan says, so nothing was delivered/)
+  assert.deepEqual(await filesIn(folder.at('saved')), [])
+  const done = await load()
+  assert.equal(done.code, 0, done.stderr)
+  assert.deepEqual(await filesIn(folder.at('saved')), ['copy.csv'])
+  assert.equal(rows('both').length, 2)
+  // What could not be saved then is saved by the next run, which loads nothing twice.
+  await rm(folder.at('saved'), { recursive: true })
+  assert.match((await load()).stderr, /Nothing new/)
+  assert.deepEqual(await filesIn(folder.at('saved')), ['copy.csv'])
+  assert.equal(rows('both').length, 2)
 })
 
 async function taskOf({ url }: Service, id: string): Promise<TaskAnswer> {
