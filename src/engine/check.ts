@@ -7,9 +7,8 @@ import type { InputBalance, Pipeline, RejectPolicy, TaskError } from '../model.t
 import type { Database } from './duckdb.ts'
 import { nameColumns } from './columns.ts'
 import { uncorrectedSql } from './correction.ts'
-import type { InputFile } from './inputs.ts'
 import type { FaultySource, Rejects } from './rejects.ts'
-import { checksIn, type Source, soundSql, textSql, valuesSql } from './relation.ts'
+import { checksIn, type InputFile, type Source, soundSql, textSql, valuesSql } from './relation.ts'
 
 /**
  * How many records are not sound.

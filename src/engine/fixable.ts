@@ -8,7 +8,7 @@ import { cleanLine } from '../csv/write.ts'
 import type { RejectsReport } from '../ports.ts'
 import { nameColumns } from './columns.ts'
 import { columnsBefore, labelsOf, rawColumn } from './correction.ts'
-import type { InputFile } from './inputs.ts'
+import type { InputFile } from './relation.ts'
 import type { ToldFault } from './rejects.ts'
 
 /** Characters that are written at once. */

@@ -11,26 +11,14 @@ import { readBeginning, readFile, readFlat, type Reading, type ReadOptions } fro
 import { columnWarnings } from '../csv/report.ts'
 import type { Scan } from '../csv/halves.ts'
 import { AppError, errnoOf } from '../errors.ts'
-import { type InputSpec, type Params, type ReaderOptions, readerPrefix, type Warning } from '../model.ts'
+import { type InputSpec, type Params, type ReaderOptions, readerPrefix } from '../model.ts'
 import { plainField, plainSchema } from '../table-schema.ts'
 import type { Job, JobInput, RunOptions } from '../ports.ts'
 import { type Column, matchColumns, nameColumns, undeclaredField } from './columns.ts'
 import { correctionIn, fixableForm, labelsOf, placed } from './correction.ts'
 import type { Rejects } from './rejects.ts'
-import type { Source } from './relation.ts'
+import type { InputFile } from './relation.ts'
 import { mayPass } from './pass.ts'
-
-export interface InputFile extends Source {
-  readonly warnings: readonly Warning[]
-  /** Columns of which no cell looks like the type that their table has for them. */
-  readonly doubts?: readonly Doubt[]
-}
-
-/** A column that may be another one than that of the table, which only its values can tell. */
-export interface Doubt {
-  readonly column: Column
-  readonly table: string
-}
 
 /** What reading a job's nth file may leave behind, by which DuckDB may read it. */
 export function pathsOf(folder: string, file: number): string[] {

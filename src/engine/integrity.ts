@@ -3,7 +3,6 @@ import { excerpt } from '../csv/excerpt.ts'
 import type { Pipeline } from '../model.ts'
 import { cellsOf, cellsSql, faultySource } from './check.ts'
 import type { Database } from './duckdb.ts'
-import type { InputFile } from './inputs.ts'
 import {
   brokenSql,
   createKeyFaults,
@@ -16,7 +15,7 @@ import {
   takeKeysSql,
 } from './keys.ts'
 import type { Rejects } from './rejects.ts'
-import { scanSql, soundSql } from './relation.ts'
+import { type InputFile, scanSql, soundSql } from './relation.ts'
 import { createInputViews } from './relations.ts'
 
 /** A file whose cells are checked: how many of its records are not sound by themselves, and how many keys reject. */

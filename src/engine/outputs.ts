@@ -1,12 +1,12 @@
 /** From a pipeline's SELECT to a file. */
 import { readFile } from 'node:fs/promises'
-import { type DuckDBType, DuckDBTypeId, StatementType } from '@duckdb/node-api'
+import { DuckDBTypeId, StatementType } from '@duckdb/node-api'
 import { AppError } from '../errors.ts'
 import { quoteName } from '../identifiers.ts'
 import type { FileSpec, Warning } from '../model.ts'
 import type { JobTarget, ProducedFile } from '../ports.ts'
 import { type Database, quoteText, SqlError } from './duckdb.ts'
-import { columnTypeOf, placedSql, tabbedSql } from './rows.ts'
+import { columnTypeOf, placedSql, type ResultColumn, tabbedSql } from './rows.ts'
 import { placeColumns } from './target.ts'
 
 /**
@@ -62,11 +62,6 @@ export interface TableRows {
 /** Behind the semicolon there can only be more semicolons and comments, or it would be more than one statement. */
 function bareSql(sql: string): string {
   return sql.replace(/;(\s|;|--[^\n]*(\n|$))*$/, '')
-}
-
-export interface ResultColumn {
-  readonly name: string
-  readonly type: DuckDBType
 }
 
 /** CSV would number them and JSON lose one: in every format, a column has a name of its own. */

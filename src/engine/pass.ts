@@ -12,8 +12,7 @@ import type { Job, ProducedColumn, ProducedFile } from '../ports.ts'
 import type { ColumnType } from '../table-schema.ts'
 import { hasKeys } from './integrity.ts'
 import { isProven } from './native.ts'
-import { soundSql } from './relation.ts'
-import type { InputFile } from './inputs.ts'
+import { type InputFile, soundSql } from './relation.ts'
 import { inputOf, type PlacedColumn, placeColumns } from './target.ts'
 
 /** What the file of such an output says. */

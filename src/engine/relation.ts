@@ -2,6 +2,7 @@
 import { flatColumns, unescapeSql } from '../csv/flat.ts'
 import type { Reading } from '../csv/read.ts'
 import { quoteName } from '../identifiers.ts'
+import type { Warning } from '../model.ts'
 import type { Column } from './columns.ts'
 import { type Check, checksOf } from './constraints.ts'
 import { type Correction, uncorrectedSql } from './correction.ts'
@@ -19,6 +20,19 @@ export interface Source {
   readonly reading: Reading
   readonly columns: readonly Column[]
   readonly correction?: Correction | undefined
+}
+
+/** A source, and what there is to be told of it. */
+export interface InputFile extends Source {
+  readonly warnings: readonly Warning[]
+  /** Columns of which no cell looks like the type that their table has for them. */
+  readonly doubts?: readonly Doubt[]
+}
+
+/** A column that may be another one than that of the table, which only its values can tell. */
+export interface Doubt {
+  readonly column: Column
+  readonly table: string
 }
 
 /**

@@ -2,8 +2,13 @@
 import { type DuckDBType, DuckDBTypeId } from '@duckdb/node-api'
 import { quoteName } from '../identifiers.ts'
 import type { ColumnType } from '../table-schema.ts'
-import type { ResultColumn } from './outputs.ts'
 import type { PlacedColumn } from './target.ts'
+
+/** A column that a SELECT gives. */
+export interface ResultColumn {
+  readonly name: string
+  readonly type: DuckDBType
+}
 
 const whole: ReadonlySet<DuckDBTypeId> = new Set([
   DuckDBTypeId.TINYINT,

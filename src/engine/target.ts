@@ -8,8 +8,7 @@ import { type ColumnType, plainSchema } from '../table-schema.ts'
 import type { JobTarget, ProducedColumn } from '../ports.ts'
 import { type Column, undeclaredField } from './columns.ts'
 import type { Database } from './duckdb.ts'
-import type { Doubt, InputFile } from './inputs.ts'
-import { cellSql, checksIn, valuesSql } from './relation.ts'
+import { cellSql, checksIn, type Doubt, type InputFile, valuesSql } from './relation.ts'
 
 /** The input of which an output is all columns of all accepted rows; undefined for any other SQL. */
 export function inputOf({ sql }: OutputSpec): string | undefined {
