@@ -1,11 +1,12 @@
 /** Config → a running service: opens the drivers, starts the roles, and takes everything down in the reverse order. */
-import { mkdir } from 'node:fs/promises'
+import { access, constants } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { openDiskBlobs } from './blobs/disk.ts'
 import { openCatalog } from './catalog/open.ts'
 import type { Config } from './config.ts'
-import { AppError, errnoOf } from './errors.ts'
+import { makePath } from './durable.ts'
+import { AppError, errnoOf, isDiskFull } from './errors.ts'
 import { failAt } from './failpoints.ts'
 import { createServer } from './http/server.ts'
 import { createIngest, type Ingest } from './ingest/ingest.ts'
@@ -42,7 +43,7 @@ export async function startApp(config: Config, { version, log }: { version: stri
   const tables = await openTableSinks(config, fail)
   const pipelines = await loadPipelines(pipelineFolders(config.PIPELINES), new Set(tables.keys()))
   const scratch = join(config.DATA, 'scratch')
-  await mkdir(config.DATA, { recursive: true })
+  await makeDataFolder(config.DATA)
 
   const catalog = stack.use(await openCatalog(catalogPath(config), { log }))
   const blobs = await openDiskBlobs(join(config.DATA, 'blobs'), { log })
@@ -102,6 +103,21 @@ function refuseOpenAddress(host: string): void {
     'invalid',
     `ROWMILL_HOST=${host} would let anyone on the network in, and there are no users yet. Use 127.0.0.1, ::1 or localhost.`,
   )
+}
+
+async function makeDataFolder(path: string): Promise<void> {
+  try {
+    await makePath(path)
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === undefined || isDiskFull(error)) throw error
+    throw new AppError(
+      'invalid',
+      `The data folder ${path} cannot be made, or is none to write to (${errno}). Let Rowmill write there, or set ROWMILL_DATA to another folder.`,
+      { cause: error },
+    )
+  }
 }
 
 async function listen(

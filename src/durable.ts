@@ -1,6 +1,7 @@
 /** What makes a name in a folder survive power loss; the file's own bytes are its writer's to sync. */
-import { mkdir, open } from 'node:fs/promises'
+import { mkdir, open, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { errnoOf } from './errors.ts'
 
 /** Makes the entries of a folder durable. */
 export async function syncFolder(path: string): Promise<void> {
@@ -10,10 +11,27 @@ export async function syncFolder(path: string): Promise<void> {
 
 /** Makes a folder, and those above it that are missing; their entries are durable once it resolves. */
 export async function makeFolder(path: string): Promise<void> {
-  const top = await mkdir(path, { recursive: true })
-  if (top === undefined) return
-  for (let made = path; ; made = dirname(made)) {
-    await syncFolder(dirname(made))
-    if (made === top) return
+  for (const made of await makePath(path)) await syncFolder(dirname(made))
+}
+
+/**
+ * Makes a folder, and those above it that are missing. Not by `recursive`: where none can be made, as in /proc, Node
+ * would try for ever.
+ * @returns those that it has made.
+ */
+export async function makePath(path: string): Promise<string[]> {
+  try {
+    await mkdir(path)
+    return [path]
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'EEXIST' && (await isFolder(path))) return []
+    if (errno !== 'ENOENT' || (await isFolder(dirname(path)))) throw error
+    return [...(await makePath(dirname(path))), ...(await makePath(path))]
   }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined)
+  return found?.isDirectory() === true
 }

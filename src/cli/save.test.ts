@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
-import { save, saveAll } from './save.ts'
+import { makeFolder, save, saveAll } from './save.ts'
 
 async function* breakingOff() {
   yield Buffer.from('half of it')
@@ -53,4 +53,17 @@ test('a full disk is told by the place that is on it', async () => {
     code: 'full',
     message: '/dev/full cannot be written (its disk is full). Free some space there, or choose another place.',
   })
+})
+
+test('folders are made with those above them, and where none can be made that is told', async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'rowmill-save-'))
+  const deep = join(folder.path, 'a/b/c')
+  await Promise.all([makeFolder(deep), makeFolder(deep)])
+  await makeFolder(deep)
+  assert.deepEqual(await readdir(join(folder.path, 'a/b')), ['c'])
+  await writeFile(join(folder.path, 'file'), '')
+  await symlink('nowhere', join(folder.path, 'link'))
+  for (const path of ['/proc/nowhere/at/all', join(folder.path, 'file/x'), join(folder.path, 'link/x')]) {
+    await assert.rejects(makeFolder(path), { code: 'invalid', message: /cannot be written/ })
+  }
 })

@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
+import { makePath } from '../durable.ts'
 import { Draft, unwritable } from './draft.ts'
 
 type Source = NodeJS.ReadableStream | AsyncIterable<Uint8Array>
@@ -35,7 +35,7 @@ export async function saveAll(files: readonly Saved[], signal: AbortSignal): Pro
 /** @throws {AppError} invalid or full */
 export async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true })
+    await makePath(path)
   } catch (error) {
     throw unwritable(path, error)
   }

@@ -147,6 +147,16 @@ suite('a service that cannot start says why and exits 1', () => {
     )
   })
 
+  test('when its data folder cannot be made, or is none', async () => {
+    await writeFile(folder.at('no-folder'), '')
+    for (const path of ['/proc/nowhere/at/all', folder.at('no-folder')]) {
+      assert.match(
+        await refused({ ROWMILL_DATA: path }),
+        /^rowmill: The data folder .* cannot be made, .*another folder\.\n$/,
+      )
+    }
+  })
+
   test('when a setting is unknown or makes no sense', async () => {
     assert.match(
       await refused({ ROWMILL_PROT: '1', ROWMILL_LEASE: 'soon' }),

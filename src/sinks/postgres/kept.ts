@@ -68,11 +68,16 @@ export async function takeBack(
   await client.query(`ANALYZE ${kept.sql}`)
   const keys = key.map((name) => `new.${quote(name)}`).join(', ')
   const { rowCount: pairs } = await client.query(
-    `CREATE TEMPORARY TABLE ${ours} ON COMMIT DROP AS
-     SELECT ${keys}, old.${rowColumn} IS NOT NULL AS ${rowColumn}
+    `CREATE TEMPORARY TABLE ${ours} ON COMMIT DROP AS SELECT ${keys}, false AS ${rowColumn}
      FROM ${kept.sql} AS new JOIN ${found.rows} AS known ON ${sameKey(key, 'known', 'new')}
-       LEFT JOIN ${kept.sql} AS old ON old.${rowColumn} = 'before' AND ${sameKey(key, 'old', 'new')}
      WHERE new.${rowColumn} = 'after' AND NOT ${differ(columns, 'known', 'new')} FOR UPDATE OF known`,
+  )
+  // In a step of its own: the server expects hardly a row to be equal in all columns, and would go through what was
+  // there before once for each of them.
+  await client.query(`ANALYZE ${ours}`)
+  await client.query(
+    `UPDATE ${ours} AS ours SET ${rowColumn} = true FROM ${kept.sql} AS old
+     WHERE old.${rowColumn} = 'before' AND ${sameKey(key, 'old', 'ours')}`,
   )
   await client.query(`ANALYZE ${ours}`)
   // First those that are taken out: what the others had before may have to be the only one of its kind.
