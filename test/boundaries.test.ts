@@ -25,8 +25,8 @@ const ground = [
 /** What each room may import besides itself and the ground. A room is a folder of src/, or a file at its top. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   main: ['cli', 'config'],
-  cli: ['app', 'config', 'http', 'work', 'engine', 'csv', 'pipeline', 'auth', 'catalog', 'sinks', 'ports'],
-  app: ['http', 'ingest', 'work', 'catalog', 'blobs', 'queue', 'sinks', 'pipeline', 'ports', 'config'],
+  cli: ['app', 'config', 'http', 'work', 'engine', 'csv', 'pipeline', 'auth', 'catalog', 'sinks', 'ports', 'durable'],
+  app: ['http', 'ingest', 'work', 'catalog', 'blobs', 'queue', 'sinks', 'pipeline', 'ports', 'config', 'durable'],
   http: ['ingest', 'pipeline', 'auth', 'ports'],
   ingest: ['pipeline', 'auth', 'ports'],
   work: ['engine', 'csv', 'pipeline', 'ports', 'config'],

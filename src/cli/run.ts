@@ -71,7 +71,7 @@ export async function run(args: RunArgs, engine: Engine, context: Context): Prom
       `${pipeline.name} has ${outputs.length} outputs (${outputs.join(', ')}). Add -o DIR to say where they go.`,
     )
   }
-  if (args.output !== undefined) await makeFolder(args.output)
+  if (args.output !== undefined && !args.dryRun) await makeFolder(args.output)
 
   const hasTables = outputs.length < specs.length
   // By what is in them a run is told from others.

@@ -35,7 +35,7 @@ export function fileSink(
     const of = `${loading.task} ${loading.attempt}`
     let session = sessions.get(of)
     if (session?.writer.isAlive !== true) {
-      const writer = writers.take(at)
+      const writer = await writers.take(at)
       const own = new Session(writer, async () => {
         if (sessions.get(of) === own) sessions.delete(of)
         await writers.giveBack(at, writer)

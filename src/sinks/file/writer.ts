@@ -194,8 +194,8 @@ export class Writer implements AsyncDisposable {
   }
 
   /** Lets it roll back and close the file. Whether it could: it is ended when that takes too long, or it is stopped. */
-  async close(): Promise<boolean> {
-    using _ = this.#grace()
+  async close(patienceMs: number = graceMs): Promise<boolean> {
+    using _ = this.#grace(patienceMs)
     return await this.call('close', []).then(
       () => true,
       () => false,
@@ -205,12 +205,12 @@ export class Writer implements AsyncDisposable {
   /** As `close`, and the process ends. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#process.connected) this.#process.disconnect()
-    using _ = this.#grace()
+    using _ = this.#grace(graceMs)
     await this.#ended
   }
 
-  #grace(): Disposable {
-    const timer = setTimeout(() => this.#process.kill('SIGKILL'), graceMs)
+  #grace(ms: number): Disposable {
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), ms)
     return { [Symbol.dispose]: () => clearTimeout(timer) }
   }
 }

@@ -3,6 +3,8 @@ import { Writer, type WriterOptions } from './writer.ts'
 
 /** Starting a process takes longer than a small load does. */
 const lingerMs = 1_000
+/** One that has nothing to do answers at once. */
+const answerMs = 1_000
 
 export class Writers {
   readonly #options: Omit<WriterOptions, 'path'>
@@ -14,13 +16,16 @@ export class Writers {
   }
 
   /** One that is nobody else's, until it is given back. */
-  take(path: string): Writer {
+  async take(path: string): Promise<Writer> {
     const idle = this.#idle.get(path)
     if (idle === undefined) return new Writer({ ...this.#options, path })
     this.#idle.delete(path)
     clearTimeout(idle.end)
     idle.writer.ref()
-    return idle.writer.isSound ? idle.writer : new Writer({ ...this.#options, path })
+    // It may have been stopped or ended meanwhile: one that does not answer is ended, and another one started.
+    if (idle.writer.isSound && (await idle.writer.close(answerMs))) return idle.writer
+    await idle.writer[Symbol.asyncDispose]()
+    return new Writer({ ...this.#options, path })
   }
 
   /** Has it close the file. One to which anything has happened ends, and what it has not committed is gone. */
@@ -39,7 +44,7 @@ export class Writers {
 
   /** Has one do something that leaves nothing open. */
   async ask<T>(path: string, call: (writer: Writer) => Promise<T>): Promise<T> {
-    const writer = this.take(path)
+    const writer = await this.take(path)
     try {
       return await call(writer)
     } finally {
