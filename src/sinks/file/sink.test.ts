@@ -73,6 +73,8 @@ function service({ folder, path }: DatabaseFile, kind: Kind, produced: Produced,
   return start(command, { cwd: folder.path, env: {} })
 }
 
+const withoutDisk = noSmallDisk()
+
 for (const kind of ['SQLite', 'DuckDB'] as const) {
   test(`${kind}: a writer that is stopped is ended by the next attempt at its task, as it looks and as it begins`, async () => {
     for (const isLooking of [false, true]) {
@@ -260,7 +262,7 @@ for (const kind of ['SQLite', 'DuckDB'] as const) {
     await until('it has left as well', () => !existsSync(`/proc/${pid}`))
   })
 
-  test(`${kind}: a disk that fills up is told, and gets back what it gave`, { skip: noSmallDisk() }, async () => {
+  test(`${kind}: a disk that fills up is told, and gets back what it gave`, { skip: withoutDisk }, async () => {
     await using disk = await temporaryFolder()
     await using rows = await temporaryFolder()
     const source = `
