@@ -6,6 +6,7 @@ import { memory } from './memory.ts'
 import { profile } from './profile.ts'
 import { reader } from './reader.ts'
 import { songPlays } from './song-plays.ts'
+import { upload } from './upload.ts'
 
 interface Entry {
   readonly rows: number
@@ -19,6 +20,7 @@ const benchmarks: Readonly<Record<string, Entry>> = {
   profile: { rows: 10_000_000, megabytes: 100, run: profile },
   memory: { rows: 50_000_000, megabytes: 0, run: memory },
   load: { rows: 0, megabytes: 0, run: load },
+  upload: { rows: 0, megabytes: 2000, run: upload },
 }
 
 const help = `Usage: npm run bench -- NAME [options]
@@ -28,12 +30,14 @@ const help = `Usage: npm run bench -- NAME [options]
   profile     the pipeline profile beside DuckDB's SUMMARIZE, on 10 million rows and on 30 columns
   memory      peak memory of the service and of rowmill run, on one file of 50 million rows
   load        rowmill run load beside the databases' own ways, 1 and 10 million customers
+  upload      a file of 2 GB into the service, in every way, beside other servers
 
 Files are made up once and kept in the folder for temporary files.
 
 Options:
-  --rows N         rows of song plays, for all but reader; rows of customers, for load
-  --megabytes N    size of each of reader's files (default: 500), or of profile's file of 30 columns (default: 100)
+  --rows N         rows of song plays, for all but reader and upload; rows of customers, for load
+  --megabytes N    size of each of reader's files (default: 500), of profile's file of 30 columns (default: 100), or
+                   of upload's file (default: 2000)
   --rounds N       how often each contender is run (default: 3; not for memory)
   --slow-rounds N  how often reader runs papaparse and csv-parse, and load those that send INSERTs and pgloader
                    (default: as --rounds)

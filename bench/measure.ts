@@ -50,23 +50,27 @@ export interface Course {
   readonly onRun: (contender: Contender, measured: Measured, folder: string) => Promise<void>
 }
 
-/** Everyone once a round, so that a machine that slows down slows down for all; each round begins with another one. */
 export async function compare(contenders: readonly Contender[], course: Course): Promise<Result[]> {
   const runs = new Map<string, Measured[]>(contenders.map(({ name }) => [name, []]))
-  for (let round = 0; round < course.rounds; round++) {
-    const first = round % contenders.length
-    for (const contender of [...contenders.slice(first), ...contenders.slice(0, first)]) {
-      if (round >= (contender.mostRounds ?? course.rounds)) continue
-      const folder = join(course.work, 'run')
-      await mkdir(folder)
-      await course.beforeRun?.()
-      const measured = await measure(contender.command(folder), folder, course.signal)
-      await course.onRun(contender, measured, folder)
-      await rm(folder, { recursive: true })
-      runs.get(contender.name)?.push(measured)
-    }
+  for (const [round, contender] of turns(contenders, course.rounds)) {
+    if (round >= (contender.mostRounds ?? course.rounds)) continue
+    const folder = join(course.work, 'run')
+    await mkdir(folder)
+    await course.beforeRun?.()
+    const measured = await measure(contender.command(folder), folder, course.signal)
+    await course.onRun(contender, measured, folder)
+    await rm(folder, { recursive: true })
+    runs.get(contender.name)?.push(measured)
   }
   return Array.from(runs, ([name, measured]) => sumUp(name, measured))
+}
+
+/** Everyone once a round, so that a machine that slows down slows down for all; each round begins with another one. */
+export function* turns<T>(contenders: readonly T[], rounds: number): Generator<[round: number, contender: T]> {
+  for (let round = 0; round < rounds; round++) {
+    const first = round % contenders.length
+    for (const one of [...contenders.slice(first), ...contenders.slice(0, first)]) yield [round, one]
+  }
 }
 
 /** @throws {Error} with the command's last words, when it fails. */
@@ -105,16 +109,21 @@ export function plainEnv(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ROWMILL_')))
 }
 
-function sumUp(name: string, measured: readonly Measured[]): Result {
-  const times = measured.map(({ seconds }) => seconds).toSorted((a, b) => a - b)
-  const middle = times.length / 2
-  const [low = 0, high = 0] = [times[Math.ceil(middle) - 1], times[Math.floor(middle)]]
+export function sumUp(name: string, measured: readonly Omit<Measured, 'stdout'>[]): Result {
+  const times = measured.map(({ seconds }) => seconds)
   return {
     name,
-    seconds: { median: (low + high) / 2, least: times[0] ?? 0, most: times.at(-1) ?? 0 },
+    seconds: { median: median(times), least: Math.min(...times), most: Math.max(...times) },
     peaks: {
       own: Math.max(...measured.map(({ peaks }) => peaks.own)),
       child: Math.max(...measured.map(({ peaks }) => peaks.child)),
     },
   }
+}
+
+export function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  const middle = sorted.length / 2
+  const [low = 0, high = 0] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]]
+  return (low + high) / 2
 }

@@ -1,18 +1,15 @@
 /** How much memory a big file takes with the default settings, through the service and by `rowmill run`. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
 import { mkdir, mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
 import { createClient, type TaskAnswer } from '../src/cli/client.ts'
 import type { BenchContext, BenchOptions } from './benchmark.ts'
-import { type Measured, measure, plainEnv } from './measure.ts'
+import { type Measured, measure } from './measure.ts'
 import { launcher, playsFile } from './plays.ts'
 import { machine, megabytes, table, writeSection } from './report.ts'
+import { startServer } from './server.ts'
 import { watchMemory } from './watch.ts'
 
 /** Bytes resident at most, with the default settings. */
@@ -60,45 +57,23 @@ function refuseBig({ own, child }: Measured['peaks']): void {
 
 /** Everything that a user does by HTTP: sends the file, waits for its task, fetches the result. */
 async function throughService(path: string, rows: number, work: string, signal: AbortSignal): Promise<Outcome> {
-  const child = spawn(launcher, ['serve'], {
-    cwd: work,
-    env: { ...plainEnv(), ROWMILL_PORT: '0', ROWMILL_DATA: join(work, 'data') },
-    stdio: ['ignore', 'pipe', 'inherit'],
-    signal,
-  })
-  const ended = once(child, 'exit')
-  try {
-    using watch = watchMemory(child.pid ?? -1)
-    const client = createClient({ URL: await addressOf(child.stdout, ended), PORT: 0 }, signal)
-    const started = performance.now()
-    const sent = await client.upload<{ task: TaskAnswer }>('/v1/uploads?pipeline=song-plays', path, () => {})
-    let { task } = sent
-    while (task.state === 'queued' || task.state === 'running') {
-      task = await client.get<TaskAnswer>(`${task.links.self}?wait=60`)
-    }
-    const accepted = task.balances?.inputs['plays']?.accepted
-    const [output] = task.outputs
-    if (task.state !== 'succeeded' || accepted !== rows || output === undefined || !('url' in output)) {
-      throw new Error(`The task has ${task.state} with ${accepted} rows accepted: ${task.error?.message}`)
-    }
-    const sha256 = await digest(await client.download(output.url))
-    return { seconds: (performance.now() - started) / 1000, peaks: watch.peaks, sha256 }
-  } finally {
-    await stop(child, ended)
+  const settings = { ROWMILL_PORT: '0', ROWMILL_DATA: join(work, 'data') }
+  await using server = await startServer({ file: launcher, args: ['serve'], env: settings }, work, signal)
+  using watch = watchMemory(server.pid)
+  const client = createClient({ URL: server.url, PORT: 0 }, signal)
+  const started = performance.now()
+  const sent = await client.upload<{ task: TaskAnswer }>('/v1/uploads?pipeline=song-plays', path, () => {})
+  let { task } = sent
+  while (task.state === 'queued' || task.state === 'running') {
+    task = await client.get<TaskAnswer>(`${task.links.self}?wait=60`)
   }
-}
-
-/** The first line it says names its address. */
-async function addressOf(stdout: Readable, ended: Promise<unknown>): Promise<string> {
-  const [line] = (await Promise.race([once(createInterface(stdout), 'line'), ended])) as [unknown]
-  const url = /http:\/\/\S+:\d+/.exec(String(line))?.[0]
-  if (url === undefined) throw new Error('rowmill serve has not started.')
-  return url
-}
-
-async function stop(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
-  child.kill('SIGTERM')
-  await ended
+  const accepted = task.balances?.inputs['plays']?.accepted
+  const [output] = task.outputs
+  if (task.state !== 'succeeded' || accepted !== rows || output === undefined || !('url' in output)) {
+    throw new Error(`The task has ${task.state} with ${accepted} rows accepted: ${task.error?.message}`)
+  }
+  const sha256 = await digest(await client.download(output.url))
+  return { seconds: (performance.now() - started) / 1000, peaks: watch.peaks, sha256 }
 }
 
 async function byRun(path: string, work: string, signal: AbortSignal): Promise<Outcome> {

@@ -13,6 +13,22 @@ export interface Watch extends Disposable {
   readonly peaks: Peaks
 }
 
+/** Seconds of a processor's time, in the process itself and in the system on its behalf, of all its threads so far. */
+export function processorSeconds(pid: number): number {
+  // Behind the command's name, which may hold anything, the 12th and 13th field.
+  const fields = content(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ') ?? []
+  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / ticks
+}
+
+/** The same, of the children of this process that have ended. */
+export function endedChildrenSeconds(): number {
+  const fields = content('/proc/self/stat').split(') ').at(-1)?.split(' ') ?? []
+  return (Number(fields[13] ?? 0) + Number(fields[14] ?? 0)) / ticks
+}
+
+/** A second in `/proc/PID/stat`, whatever the processor. */
+const ticks = 100
+
 /** A peak never falls, so looking often misses no more than what is gained between the last look and the end. */
 const everyMs = 20
 
@@ -40,7 +56,8 @@ function* tree(pid: number): Generator<number> {
   }
 }
 
-function peakOf(pid: number): number {
+/** The most that was resident of one process, until now. */
+export function peakOf(pid: number): number {
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(content(`/proc/${pid}/status`))?.[1] ?? 0) * 1024
 }
 

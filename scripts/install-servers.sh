@@ -4,6 +4,9 @@
 set -e
 cd "$(dirname "$0")/.."
 packages=$(scripts/services missing)
+# One shows what the system is told, and in which order; the other is what people have pages in.
+command -v strace > /dev/null || packages="$packages strace"
+command -v chromium > /dev/null || packages="$packages chromium"
 [ -n "$packages" ] || exit 0
 as_root=
 if [ "$(id -u)" != 0 ]; then

@@ -3,16 +3,18 @@ import { access, constants } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { openDiskBlobs } from './blobs/disk.ts'
+import { usualKeeping } from './catalog/keeping.ts'
 import { openCatalog } from './catalog/open.ts'
 import type { Config } from './config.ts'
 import { makePath } from './durable.ts'
 import { AppError, errnoOf, isDiskFull } from './errors.ts'
 import { failAt } from './failpoints.ts'
 import { createServer } from './http/server.ts'
+import { startInbox } from './inbox/inbox.ts'
 import { createIngest, type Ingest } from './ingest/ingest.ts'
 import type { Log } from './log.ts'
 import { loadPipelines, pipelineFolders } from './pipeline/load.ts'
-import type { Sink } from './ports.ts'
+import type { Keeping, Sink } from './ports.ts'
 import { openLocalQueue } from './queue/local.ts'
 import { openTableSinks } from './sinks/open.ts'
 import { resultsSink } from './sinks/results.ts'
@@ -45,15 +47,30 @@ export async function startApp(config: Config, { version, log }: { version: stri
   const scratch = join(config.DATA, 'scratch')
   await makeDataFolder(config.DATA)
 
-  const catalog = stack.use(await openCatalog(catalogPath(config), { log }))
+  const keeping = keepingOf(config)
+  const catalog = stack.use(await openCatalog(catalogPath(config), { log, keeping }))
   const blobs = await openDiskBlobs(join(config.DATA, 'blobs'), { log })
   const queue = stack.use(openLocalQueue(catalog, { pollMs: config.POLL, log }))
   const engine = stack.use(openSupervisor(config, log))
   const results = resultsSink(blobs)
   const sinks = new Map<string, Sink>([['results', results], ['metadata', results], ...tables])
 
-  const limits = { maxUpload: config.MAX_UPLOAD, diskReserve: config.DISK_RESERVE }
-  const ingest = createIngest({ catalog, blobs, queue, pipelines, limits, now: Date.now, log })
+  const ingest = createIngest({
+    catalog,
+    blobs,
+    queue,
+    pipelines,
+    limits: {
+      maxUpload: config.MAX_UPLOAD,
+      maxUnpacked: config.MAX_UNPACKED,
+      diskReserve: config.DISK_RESERVE,
+      segment: config.PART_SIZE,
+    },
+    scratch: join(config.DATA, 'doors'),
+    leaseMs: config.LEASE,
+    now: Date.now,
+    log,
+  })
   stack.use(
     startJanitor({ catalog, blobs, queue, scratch, pollMs: config.POLL, maxLostLeases: config.LOST_LEASES, log }),
   )
@@ -83,8 +100,29 @@ export async function startApp(config: Config, { version, log }: { version: stri
     }),
   )
 
+  if (config.INBOX !== undefined) {
+    stack.use(
+      await startInbox({
+        ingest,
+        folder: config.INBOX,
+        run: config.INBOX_RUN,
+        settleMs: config.INBOX_SETTLE,
+        pollMs: Math.min(config.POLL, config.INBOX_SETTLE),
+        now: Date.now,
+        log,
+      }),
+    )
+  }
   const checks = [{ name: 'catalog', check: () => catalog.ping() }]
-  const server = await createServer({ ingest, version, checks, log })
+  const server = await createServer({
+    ingest,
+    keeping,
+    version,
+    checks,
+    folderRun: config.API_UPLOAD,
+    timeouts: { headers: config.HEADER_TIMEOUT, idle: config.IDLE_TIMEOUT },
+    log,
+  })
   stack.defer(async () => {
     // Whoever is still sending after the drain comes back to a service that has started again.
     const cut = setTimeout(() => server.server.closeAllConnections(), config.DRAIN)
@@ -94,6 +132,16 @@ export async function startApp(config: Config, { version, log }: { version: stri
   const url = await listen(server, config)
   const running = stack.move()
   return { url, ingest, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+function keepingOf({ KEEP_INCOMPLETE, KEEP_FILES, QUOTA, OWNER_QUOTA }: Config): Keeping {
+  return {
+    ...usualKeeping,
+    incompleteMs: KEEP_INCOMPLETE,
+    filesMs: KEEP_FILES,
+    quota: QUOTA ?? Number.POSITIVE_INFINITY,
+    ownerQuota: OWNER_QUOTA ?? Number.POSITIVE_INFINITY,
+  }
 }
 
 /** Until there are users, whoever can reach the service owns it: so nobody else may. */

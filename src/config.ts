@@ -2,7 +2,8 @@
  * The settings: one table, and the only place that reads the environment. `docs/settings.md` is written from it.
  */
 import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { homedir } from 'node:os'
+import { isAbsolute, join, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { z } from 'zod'
 import { AppError, errnoOf } from './errors.ts'
@@ -13,6 +14,8 @@ interface Setting<T> {
   readonly about: string
   /** As a user would write it; undefined for none. */
   readonly default: string | undefined
+  /** The default where it depends on who asks; `default` is then what it is for most. */
+  readonly usual?: (env: NodeJS.ProcessEnv) => string
   readonly parse: z.ZodType<T>
   readonly secret: boolean
 }
@@ -63,7 +66,26 @@ const folder = z
   .min(1, 'a folder')
   .transform((path) => resolve(path))
 
+/** `load?table=sales&mode=replace` */
+const run = z
+  .string()
+  .regex(/^[a-z][a-z0-9_-]*(\?.+)?$/, 'a pipeline such as load, or load?table=sales&mode=replace')
+  .transform((text) => {
+    const [pipeline = '', query = ''] = text.split(/\?(.*)/s)
+    const params: Record<string, string | string[]> = {}
+    for (const [name, value] of new URLSearchParams(query)) {
+      const before = params[name]
+      params[name] = before === undefined ? value : [before, value].flat()
+    }
+    return { pipeline, params }
+  })
+
 const port = count(0).refine((n) => n <= 65_535, 'at most 65535')
+
+/** By the XDG Base Directory Specification, 0.8; a relative path there does not count. */
+function stateFolder({ XDG_STATE_HOME: given = '', HOME: home }: NodeJS.ProcessEnv): string {
+  return join(isAbsolute(given) ? given : join(home || homedir(), '.local', 'state'), 'rowmill')
+}
 
 /** The table. Keys are the settings' names without the prefix `ROWMILL_`. */
 export const settings = {
@@ -77,6 +99,14 @@ export const settings = {
       .transform((url) => url.replace(/\/+$/, ''))
       .optional(),
   ),
+  STATE: {
+    ...setting(
+      'Folder where `push` notes what it has begun to send, so that it goes on there when it is started again.',
+      folder,
+      '~/.local/state/rowmill',
+    ),
+    usual: stateFolder,
+  },
   PIPELINES: setting('Folder with pipelines of your own, beside the built-in ones.', folder.optional()),
   LOG_LEVEL: setting(
     'How much to log, as JSON lines on stderr: debug, info, warn, error or silent.',
@@ -84,6 +114,31 @@ export const settings = {
     'warn',
   ),
   MAX_UPLOAD: setting('Largest upload accepted.', size, '100GB'),
+  PART_SIZE: setting(
+    'Of a long upload, how much comes until it is made durable: after a crash, it goes on from there.',
+    size,
+    '64MB',
+  ),
+  QUOTA: setting('How much all uploads may hold together. Default: no limit.', size.optional()),
+  OWNER_QUOTA: setting('How much the uploads of one owner may hold. Default: no limit.', size.optional()),
+  KEEP_INCOMPLETE: setting('How long an upload that is not complete is kept after its last bytes.', duration, '24h'),
+  KEEP_FILES: setting('How long complete uploads and the results of tasks are kept.', duration, '7d'),
+  HEADER_TIMEOUT: setting('How long the headers of a request may take to come.', duration, '60s'),
+  IDLE_TIMEOUT: setting('After how long a connection that carries nothing is closed.', duration, '2m'),
+  API_UPLOAD: setting(
+    'What is done with the files of a folder at `/api/upload`: a pipeline, and its params behind a “?”.',
+    run,
+    'load',
+  ),
+  INBOX: setting(
+    'Folder that is watched for files, laid out as PIPELINE/[SET/]NAME. Default: none.',
+    folder.optional(),
+  ),
+  INBOX_RUN: setting(
+    'What is done with files anywhere in the inbox, such as `load?table=sales`. Default: their folder names the pipeline.',
+    run.optional(),
+  ),
+  INBOX_SETTLE: setting('How long a file in the inbox must be unchanged until it is taken.', duration, '5s'),
   MAX_UNPACKED: setting('What a compressed file may unpack to at most.', size, '100GB'),
   DISK_RESERVE: setting('Free disk space below which uploads are refused with 507.', size, '1GB'),
   WORKERS: setting('Tasks that run at once in this process; each has a child process of its own.', count(1), '1'),
@@ -95,7 +150,7 @@ export const settings = {
   ),
   TASK_TIMEOUT: setting('Longest time one attempt may take.', duration, '6h'),
   LEASE: setting(
-    'Silence after which a worker loses its task. A worker that lives renews it at least three times in between.',
+    'Silence after which a worker loses its task, and a request its Idempotency-Key. Who lives renews it three times in between.',
     duration,
     '30s',
   ),
@@ -161,10 +216,10 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, cwd: string = p
   const values: Record<string, unknown> = {}
   const origins = {} as Record<SettingName, Origin>
   for (const name of names) {
-    const { parse, default: fallback } = settings[name]
-    const origin = find(prefix + name, env, dotenv) ?? { text: fallback, source: 'default' as const }
+    const { parse, default: fallback, usual }: Setting<unknown> = settings[name]
+    const origin = find(prefix + name, env, dotenv) ?? { text: usual?.(env) ?? fallback, source: 'default' as const }
     origins[name] = origin
-    const parsed = (parse as z.ZodType).safeParse(origin.text)
+    const parsed = parse.safeParse(origin.text)
     if (parsed.success) values[name] = parsed.data
     else
       problems.push(

@@ -5,11 +5,12 @@
  */
 import type { WarningCode } from './codes.ts'
 import { AppError, type ErrorCode } from './errors.ts'
-import type { Schema } from './table-schema.ts'
+import type { Undone, Balances, Plan } from './balances.ts'
 
 // ---------------------------------------------------------------------------------------------------- uploads
 
-export type UploadState = 'open' | 'complete' | 'deleted'
+export const uploadStates = ['open', 'complete', 'expired', 'deleted'] as const
+export type UploadState = (typeof uploadStates)[number]
 
 /** Bytes that came in through one of the doors: a list of ordered, immutable parts. */
 export interface Upload {
@@ -18,11 +19,32 @@ export interface Upload {
   /** The name the client gave. Text only: it never becomes a path. */
   readonly name: string
   readonly state: UploadState
+  /** How its parts come: each behind the one before, or under numbers of the client's, in any order. */
+  readonly comes: 'in order' | 'in pieces'
+  /** So many are stored for good; of one that comes in order, that is where the next part begins. */
   readonly bytes: number
-  /** Hex; null until it is known. */
+  /** What they will be in the end; null where nobody has said. */
+  readonly size: number | null
+  /** How many pieces there will be; null where nobody has said. */
+  readonly pieces: number | null
+  /** Of a complete one: its pieces are one file cut up, or files with the same header, whose rows are read together. */
+  readonly joined: 'as bytes' | 'as rows'
+  /** Hex, of all parts one behind another; null until it is known. */
   readonly sha256: string | null
+  /** What it must be by the client's word; null without one. */
+  readonly claimedSha256: string | null
+  /** The set it belongs to. */
+  readonly set: string | null
+  /** What is to be done with it once it is complete; of one in a set, the set says so. */
+  readonly order: Order | null
+  /** The task that its completion has brought about, or the earlier one that it would have repeated. */
+  readonly task: string | null
+  /** An earlier upload of the same owner with the same bytes. */
+  readonly duplicateOf: string | null
   readonly createdAt: number
   readonly completedAt: number | null
+  /** From then on its bytes may be gone. */
+  readonly expiresAt: number
 }
 
 export interface Part {
@@ -32,6 +54,36 @@ export interface Part {
   readonly blob: string
   readonly bytes: number
   readonly sha256: string
+}
+
+/** A task as the client has asked for it, all but its files; checked, and with the pipeline's text of that moment. */
+export interface Order extends Pick<Task, 'pipeline' | 'pipelineText' | 'params' | 'corrects' | 'dryRun' | 'planHash'> {
+  /** Which of the pipeline's inputs the file is for; undefined lets its name decide. */
+  readonly input?: string | undefined
+  /** Even if the same was done before. */
+  readonly again: boolean
+}
+
+export type SetState = 'waiting' | 'closed' | 'failed'
+
+/** Uploads that belong together. One that comes after the set has closed opens its next generation. */
+export interface UploadSet {
+  readonly id: string
+  readonly owner: string
+  /** What the client calls it; null for one that only has an id. */
+  readonly name: string | null
+  /** From 1 on, among those of its name. */
+  readonly generation: number
+  readonly state: SetState
+  readonly order: Order | null
+  /** How many files there will be; null where nobody has said. */
+  readonly files: number | null
+  /** The task that it has closed with. */
+  readonly task: string | null
+  readonly createdAt: number
+  readonly closedAt: number | null
+  /** From then on it waits no longer. */
+  readonly expiresAt: number
 }
 
 // ------------------------------------------------------------------------------------------------------ tasks
@@ -118,6 +170,12 @@ export interface Task {
   readonly rejects: RejectsFile | null
   readonly error: TaskError | null
   readonly retryOf: string | null
+  /** The name of the set that its files came in. */
+  readonly setName: string | null
+  /** The task that it would have repeated: this one has ended cancelled. */
+  readonly duplicateOf: string | null
+  /** Even if the same was done before. */
+  readonly again: boolean
   /** By which databases know what it delivers: its own id, or that of the task whose commit it goes on with. */
   readonly delivery: string
   /** The task whose rejects it brings, corrected. */
@@ -139,6 +197,10 @@ export interface Task {
   readonly createdAt: number
   readonly startedAt: number | null
   readonly endedAt: number | null
+  /** From then on its results may be gone; null until it has ended. */
+  readonly expiresAt: number | null
+  /** Whether its results are gone. */
+  readonly expired: boolean
 }
 
 export type Param = string | number | boolean | readonly string[]
@@ -147,7 +209,16 @@ export type Params = Readonly<Record<string, Param>>
 /** What a new task takes over from the one that it is to do again. */
 export type Retried = Pick<
   Task,
-  'owner' | 'pipeline' | 'pipelineText' | 'params' | 'inputs' | 'corrects' | 'dryRun' | 'planHash' | 'undoes'
+  | 'owner'
+  | 'pipeline'
+  | 'pipelineText'
+  | 'params'
+  | 'inputs'
+  | 'setName'
+  | 'corrects'
+  | 'dryRun'
+  | 'planHash'
+  | 'undoes'
 >
 
 /** Which upload feeds which of the pipeline's inputs. Several uploads of one input are read one after another. */
@@ -182,67 +253,6 @@ export interface Warning {
   readonly message: string
 }
 
-// -------------------------------------------------------------------------------------------------- balances
-
-/** Counted in records of the file; blank lines apart, since they are none. */
-export interface InputBalance {
-  readonly records: number
-  readonly accepted: number
-  readonly rejected: number
-  readonly blankLines: number
-}
-
-export interface OutputBalance {
-  readonly produced: number
-  readonly inserted: number
-  readonly updated: number
-  readonly unchanged: number
-  readonly skipped: number
-}
-
-export interface Balances {
-  readonly inputs: Readonly<Record<string, InputBalance>>
-  readonly outputs: Readonly<Record<string, OutputBalance>>
-}
-
-/** @throws {AppError} internal, when a sum does not come out: a task with such a balance must never succeed. */
-export function checkBalances({ inputs, outputs }: Balances): void {
-  for (const [name, b] of Object.entries(inputs)) {
-    if (b.records !== b.accepted + b.rejected) {
-      throw new AppError('internal', 'Internal error', { cause: unbalanced(`input ${name}`, b) })
-    }
-  }
-  for (const [name, b] of Object.entries(outputs)) {
-    if (b.produced !== b.inserted + b.updated + b.unchanged + b.skipped) {
-      throw new AppError('internal', 'Internal error', { cause: unbalanced(`output ${name}`, b) })
-    }
-  }
-}
-
-/** What a task would come to: what it would do to tables as they are, and to nothing else. */
-export interface Plan extends Balances {
-  /** SHA-256, in hex, over the inputs, the pipeline's text, the params, the columns of the tables, and the counts. */
-  readonly hash: string
-}
-
-/** What has become of the rows of an output that was undone. */
-export interface Undone {
-  /** Rows that were taken out. */
-  readonly removed: number
-  /** Rows that are again what they were before, or there again. */
-  readonly restored: number
-  /** Rows that were left as they are, since somebody else has changed them or taken them out. */
-  readonly left: number
-  /** The keys of those, where the table has a key: as many as `maxLeftKeys`. */
-  readonly leftKeys: readonly Readonly<Record<string, string | null>>[]
-}
-
-export const maxLeftKeys = 1000
-
-function unbalanced(what: string, balance: InputBalance | OutputBalance): Error {
-  return new Error(`${what} does not balance: ${JSON.stringify(balance)}`)
-}
-
 // --------------------------------------------------------------------------------------------------- results
 
 export const outputFormats = ['csv', 'ndjson', 'parquet'] as const
@@ -271,8 +281,15 @@ export interface Target {
 /** Where the blobs of results stand: by task and attempt, so that no attempt can touch what another has stored. */
 export const resultsPrefix = 'results/'
 
+/** Where the blobs of uploads stand. */
+export const uploadsPrefix = 'uploads/'
+
+export function resultsOf(task: string): string {
+  return `${resultsPrefix}${task}/`
+}
+
 export function resultKey(task: string, attempt: number, file: string): string {
-  return `${resultsPrefix}${task}/${attempt}/${file}`
+  return `${resultsOf(task)}${attempt}/${file}`
 }
 
 /** Something that a task has delivered. */
@@ -318,78 +335,4 @@ export interface FixableFile {
   readonly input: string
   readonly bytes: number
   readonly blob: string
-}
-
-// ------------------------------------------------------------------------------------------------- pipelines
-
-/** What is to be done, as one YAML file says it. */
-export interface Pipeline {
-  readonly name: string
-  readonly about: string
-  readonly params: Readonly<Record<string, ParamSpec>>
-  readonly rejects: RejectPolicy
-  readonly inputs: Readonly<Record<string, InputSpec>>
-  readonly outputs: Readonly<Record<string, OutputSpec>>
-}
-
-export interface ParamSpec {
-  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'array'
-  readonly about?: string | undefined
-  readonly enum?: readonly string[] | undefined
-  readonly default?: Param | undefined
-  readonly required: boolean
-}
-
-/** `max` below 1 is a share of an input's records, from 1 on a count. */
-export type RejectPolicy = 'fail' | 'keep' | { readonly max: number }
-
-export interface InputSpec {
-  /** A glob over the file's whole name; `*` crosses `/`. */
-  readonly match?: string | undefined
-  /** Undeclared, a column has the type that all its cells give evidence of. */
-  readonly schema?: Schema | undefined
-  readonly reader?: ReaderOptions | undefined
-}
-
-/** Of the params of a task that say how its files are read; those of a pipeline have no dot in their names. */
-export const readerPrefix = 'reader.'
-
-/** What is known of a file's form; whatever is not given is found out. */
-export interface ReaderOptions {
-  /** A name of the WHATWG Encoding Standard, such as `windows-1252`. */
-  readonly encoding?: string | undefined
-  readonly delimiter?: string | undefined
-  /** One ASCII character; empty: quotes are text. */
-  readonly quote?: string | undefined
-  /** One ASCII character; empty: quotes within quotes cannot be. */
-  readonly escape?: string | undefined
-  /** A line that begins with it is skipped; empty: none. Never guessed. */
-  readonly comment?: string | undefined
-  readonly header?: boolean | undefined
-  /** Lines before the header (or, without one, before the first record). */
-  readonly skipLines?: number | undefined
-}
-
-export type OutputSpec = FileSpec | TableSpec
-
-/** An output to download. */
-export interface FileSpec {
-  readonly to: string
-  readonly format: OutputFormat
-  readonly sql: string
-}
-
-/** An output for a table. What is undefined has its default; a text such as `$table` is the value of that param. */
-export interface TableSpec {
-  readonly to: string
-  readonly sql: string
-  readonly table?: string | undefined
-  readonly mode?: string | undefined
-  readonly key?: string | readonly string[] | undefined
-  readonly drift?: string | undefined
-  readonly undoable?: boolean | string | undefined
-}
-
-export function isForTable(spec: OutputSpec): spec is TableSpec {
-  return !('format' in spec)
 }

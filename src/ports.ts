@@ -3,16 +3,11 @@
  * drivers have one contract test under `test/contracts/` that every one must pass.
  */
 import type { Readable } from 'node:stream'
+import type { Balances, OutputBalance, Plan, Undone } from './balances.ts'
+import type { ProducedFile, Report, RowFormat, TargetColumn, Targets } from './job.ts'
 import type {
-  Balances,
-  InputBalance,
   Output,
-  OutputBalance,
-  OutputFormat,
-  Params,
   Part,
-  Pipeline,
-  Plan,
   Progress,
   RejectsFile,
   Retried,
@@ -20,17 +15,94 @@ import type {
   Task,
   TaskError,
   TaskState,
-  Undone,
   Upload,
+  UploadSet,
   Warning,
 } from './model.ts'
-import type { ColumnType, Field } from './table-schema.ts'
 
 // ------------------------------------------------------------------------------------------------- the truth
 
-export type NewUpload = Pick<Upload, 'id' | 'owner' | 'name'>
+export type NewUpload = Pick<Upload, 'id' | 'owner' | 'name'> &
+  Partial<Pick<Upload, 'comes' | 'size' | 'pieces' | 'claimedSha256' | 'order'>> & {
+    readonly set?: NewSet | { readonly id: string } | undefined
+  }
 
-export type NewTask = Retried & Pick<Task, 'id' | 'retryOf'>
+/** A set that an upload belongs to: the one that waits under the name, or a new one. */
+export type NewSet = Pick<UploadSet, 'id' | 'name' | 'order' | 'files'>
+
+/** A part whose bytes are durable. */
+export interface NewPart extends Omit<Part, 'n'> {
+  /** Its number, given by the client; undefined for the next one, or that of a piece with the same bytes. */
+  readonly n?: number | undefined
+  /** Where it begins, of an upload that comes in order. */
+  readonly offset?: number | undefined
+  /** What the upload may hold with it. */
+  readonly most?: number | undefined
+  /** A blob with the same bytes that is there already, and is named instead if it still is some part's. */
+  readonly twin?: string | undefined
+}
+
+export interface Recorded {
+  readonly upload: Upload
+  /** Blobs that nothing names any more: the caller's to remove. */
+  readonly unused: readonly string[]
+}
+
+/** How an upload is to be closed. */
+export interface Completion {
+  /** Its parts as they were looked at: when they are others by now, that is a conflict. */
+  readonly seen?: readonly Part[] | undefined
+  /** Its last part, recorded in the same transaction. */
+  readonly last?: NewPart | undefined
+  readonly joined?: Upload['joined']
+  /** The task that is made then, if any. Pure: it is asked within the transaction. */
+  readonly decide?: Decide | undefined
+  readonly receipt?: NewReceipt | undefined
+}
+
+/**
+ * @param upload the one that is being closed.
+ * @param set what it belongs to, with all complete uploads of that; undefined for one alone.
+ * @returns the task to make of it, and whether the set has all that it waits for.
+ */
+export type Decide = (
+  upload: Upload,
+  set: { readonly set: UploadSet; readonly uploads: readonly Upload[] } | undefined,
+) => { readonly task: NewTask | undefined; readonly closes: boolean }
+
+/** @property repeatKey equal for tasks that would do the same; null when that is not known, or does not matter. */
+export type NewTask = Retried & Pick<Task, 'id' | 'retryOf' | 'again'> & { readonly repeatKey: string | null }
+
+/** How much may be kept, and for how long. Milliseconds; bytes, infinite for no limit. */
+export interface Keeping {
+  /** For uploads that are not complete, since their last part. */
+  readonly incompleteMs: number
+  /** For complete uploads, and for the results of tasks. */
+  readonly filesMs: number
+  /** For what a request with an Idempotency-Key has come to. */
+  readonly receiptsMs: number
+  readonly quota: number
+  readonly ownerQuota: number
+}
+
+/** What has come of a request with an Idempotency-Key. */
+export interface Receipt {
+  /** SHA-256 of the request, in hex. */
+  readonly request: string
+  readonly upload: string | null
+  readonly set: string | null
+  readonly task: string | null
+  /** Whether the task is an earlier one. */
+  readonly duplicate: boolean
+}
+
+/** By which a request holds its key; what it creates is noted with it in one transaction. */
+export interface NewReceipt extends Pick<Receipt, 'request'> {
+  readonly owner: string
+  /** SHA-256 of the key, in hex. */
+  readonly key: string
+  readonly holder: string
+}
 
 /** Newest first; `before` is the id of the last one seen. */
 export interface Page {
@@ -64,21 +136,58 @@ export type Verdict =
  * Leases run by the database's clock.
  */
 export interface Catalog extends AsyncDisposable {
-  createUpload(upload: NewUpload): Promise<Upload>
+  /** @throws {AppError} conflict (its set is for something else); too_large (a quota). */
+  createUpload(upload: NewUpload, receipt?: NewReceipt): Promise<Upload>
   getUpload(id: string): Promise<Upload | undefined>
   listUploads(owner: string, page: Page): Promise<Upload[]>
-  /** Records a part whose bytes are durable. The same part again replaces the record. */
-  addPart(part: Part): Promise<void>
-  parts(upload: string): Promise<Part[]>
   /**
-   * Closes an open upload and, in the same transaction, creates the task that it was sent for.
-   * @throws {AppError} conflict, when the upload is not open.
+   * Records a part whose bytes are durable. One of the same number gives way to it; bytes that are stored already are
+   * not stored again.
+   * @throws {AppError} conflict, when the upload is not open, or ends elsewhere by now; too_large (a quota).
    */
-  completeUpload(id: string, sum: { bytes: number; sha256: string | null }, task?: NewTask): Promise<Upload>
-  /** Marks the upload deleted; its blobs are then the caller's to remove. Conflict while a task still needs it. */
-  deleteUpload(id: string): Promise<void>
+  addPart(part: NewPart): Promise<Recorded>
+  parts(upload: string): Promise<Part[]>
+  /** The newest blob of any part with these bytes. */
+  twinBlob(part: Pick<Part, 'bytes' | 'sha256'>): Promise<string | undefined>
+  /**
+   * Closes an open upload and, in the same transaction, creates the task that it, or its set, was sent for. Of one that is
+   * complete already it answers with that.
+   * @throws {AppError} conflict, when parts are missing; checksum, when it is not what the client has claimed.
+   */
+  completeUpload(id: string, completion?: Completion): Promise<Recorded>
+  /** Bytes that the quotas leave for an owner; infinite where there is none. */
+  room(owner: string): Promise<number>
+  /** Puts off the end of an upload whose bytes are coming. */
+  keepUpload(id: string): Promise<void>
+  /** Writes down what the bytes hash to. */
+  recordSha256(id: string, sha256: string): Promise<void>
+  /** Marks the upload deleted. Conflict while a task still needs it. */
+  deleteUpload(id: string): Promise<Recorded>
+  /**
+   * Marks uploads and the results of tasks expired whose time has come.
+   * @param limit as many of each, at most.
+   * @returns how many there were, and the keys and prefixes of blobs to remove.
+   */
+  expire(limit: number): Promise<{ readonly count: number; readonly blobs: readonly string[] }>
+  /** The clock that everything expires by, and when it was last believed. */
+  clock(): Promise<{ readonly now: number; readonly seen: number | null }>
+  believeClock(): Promise<void>
+  /** Which of these blobs are parts of an upload. */
+  partBlobs(keys: readonly string[]): Promise<Set<string>>
 
-  createTask(task: NewTask): Promise<Task>
+  createSet(set: NewSet & Pick<UploadSet, 'owner'>, receipt?: NewReceipt): Promise<UploadSet>
+  getSet(id: string): Promise<UploadSet | undefined>
+  listSets(owner: string, page: Page): Promise<UploadSet[]>
+  /** Those that are open or complete, oldest first. */
+  setUploads(set: string): Promise<Upload[]>
+
+  /** Takes a key for so long; or what has come of it already; undefined while another request holds it. */
+  holdKey(receipt: Omit<NewReceipt, 'request'>, forMs: number): Promise<Receipt | 'held' | undefined>
+  /** Lets a key go that has come to nothing. */
+  dropKey(receipt: Omit<NewReceipt, 'request'>): Promise<void>
+
+  /** The task; or the earlier one that it would only repeat. */
+  createTask(task: NewTask, receipt?: NewReceipt): Promise<Task>
   getTask(id: string): Promise<Task | undefined>
   listTasks(owner: string, page: Page & { state?: TaskState | undefined }): Promise<Task[]>
   /** Queued tasks whose time has come, oldest first. */
@@ -92,6 +201,11 @@ export interface Catalog extends AsyncDisposable {
    * @param targets what the rows were made for; whoever goes on with it makes them for the same.
    */
   commit(id: string, attempt: number, targets: Targets): Promise<boolean>
+  /**
+   * Looks for an earlier task that did what one is about to do, now that this is known: `NewTask.repeatKey`. When there
+   * is one, the task ends, cancelled: undefined otherwise.
+   */
+  cancelRepeated(id: string, attempt: number, repeatKey: string): Promise<string | undefined>
   /** What a task began its commit with; undefined when it has not. */
   targets(id: string): Promise<Targets | undefined>
   finish(id: string, attempt: number, verdict: Verdict): Promise<boolean>
@@ -107,7 +221,8 @@ export interface Catalog extends AsyncDisposable {
 /** Big immutable objects under keys like `uploads/ID/1` that Rowmill itself makes. */
 export interface Blobs {
   /**
-   * Stores a stream under a new key; resolves once the bytes and the directory entry are durable.
+   * Stores a stream under a new key; resolves once the bytes and the directory entry are durable. A chunk of the stream is
+   * good only until the next one is asked for.
    * @throws {AppError} too_large past `maxBytes`, full; nothing is left of what failed.
    */
   put(
@@ -119,6 +234,8 @@ export interface Blobs {
   read(key: string): Promise<Readable>
   /** Puts the objects, one after another, into one local file that nobody may write to. */
   fetch(keys: readonly string[], path: string, signal: AbortSignal): Promise<void>
+  /** Its bytes; undefined when there is none. */
+  size(key: string): Promise<number | undefined>
   list(prefix: string): Promise<string[]>
   /** Removes everything below a prefix; what is not there is no error. */
   delete(prefix: string): Promise<void>
@@ -134,93 +251,6 @@ export interface Queue extends AsyncDisposable {
 }
 
 // -------------------------------------------------------------------------------------------------- the work
-
-/** Where an engine finds its job, in the folder it is given. */
-export const jobFile = 'job.json'
-
-/** What an engine is given, in a folder of its own. Paths are absolute. */
-export interface Job {
-  readonly pipeline: Pipeline
-  readonly params: Params
-  readonly inputs: readonly JobInput[]
-  readonly targets: Targets
-  /** What `now` is for this run, in milliseconds. */
-  readonly now: number
-  /** Bytes the engine may plan with, and threads. */
-  readonly memory: number
-  readonly threads: number
-  /** Bytes that a compressed input may unpack to. */
-  readonly unpacked: number
-  /** Of a task that corrects the rejects of another: how many records these are. Its one file is of the fixable kind. */
-  readonly corrects?: number | undefined
-  /** Whether rows may be written while they are read; and whether they were. See `Report.ahead`. */
-  readonly ahead?: 'may' | 'was' | undefined
-}
-
-export interface JobInput {
-  readonly input: string
-  readonly name: string
-  readonly path: string
-  /** What the file must hash to; null when nobody knows, and then nobody asks. */
-  readonly sha256: string | null
-}
-
-/** By output, of those that go to tables. */
-export type Targets = Readonly<Record<string, JobTarget>>
-
-/** A table that an output goes to, as it is before the job. */
-export interface JobTarget {
-  readonly target: Target
-  readonly rows: RowFormat
-  /** Undefined: there is no such table yet. */
-  readonly columns: readonly TargetColumn[] | undefined
-}
-
-/** What an engine gives back, beside the files it names. Paths are relative to the folder. */
-export interface Report {
-  readonly inputs: Readonly<Record<string, InputBalance>>
-  readonly outputs: readonly ProducedFile[]
-  readonly warnings: readonly Warning[]
-  readonly rejects: RejectsReport | null
-  /** Set when the run came to an end that is the input's fault or the pipeline's; there are no outputs then. */
-  readonly error: TaskError | null
-  /**
-   * `begun`: the only output can be written at once, on the expectation that the file is what its beginning looks like;
-   * its `rows` are about so many, and nothing else is known. When it is written, the job is run again, as one that `was`.
-   * `right`: the output that was written is just what this report says.
-   */
-  readonly ahead?: 'begun' | 'right' | undefined
-}
-
-export interface RejectsReport {
-  readonly file: string
-  readonly count: number
-  readonly fixable: readonly { readonly input: string; readonly file: string }[]
-}
-
-/**
- * How rows for tables are written: in PostgreSQL's text format, which MySQL reads as well (`csv/tabbed.ts`); as Parquet;
- * or as CSV, for people who want to see them.
- */
-export type RowFormat = 'tabbed' | 'parquet' | 'csv'
-
-export interface ProducedFile {
-  readonly name: string
-  /** `records`: rows that the reader can write as tabbed text, from what stands in the file; see `engine/pass.ts`. */
-  readonly format: OutputFormat | RowFormat | 'records'
-  readonly file: string
-  readonly rows: number
-  /** In the order of the file. Of rows for a table only. */
-  readonly columns?: readonly ProducedColumn[]
-}
-
-export interface ProducedColumn {
-  /** As the table calls it, when it has it. */
-  readonly name: string
-  readonly type: ColumnType
-  /** Whether the table has it already. */
-  readonly isThere: boolean
-}
 
 export interface RunOptions {
   readonly signal: AbortSignal
@@ -293,17 +323,6 @@ export interface DeliveryId {
   /** The task's `delivery`. */
   readonly task: string
   readonly output: string
-}
-
-/** A column of a table that is there already, and what the table asks of its values. */
-export interface TargetColumn {
-  readonly name: string
-  /** How its values are read; null where Rowmill knows no such type, so that they go there as text, which the database judges. */
-  readonly field: Pick<Field, 'type' | 'format' | 'timezone' | 'constraints'> | null
-  /** What becomes of a row that comes without it: the database refuses it, leaves the column NULL, or fills it in. */
-  readonly absent: 'refused' | 'null' | 'filled'
-  /** Whether nobody may write to it, since the database computes it. */
-  readonly isComputed: boolean
 }
 
 export interface WriteOptions {

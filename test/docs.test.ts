@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
+import { usualKeeping } from '../src/catalog/keeping.ts'
 import { openCatalog } from '../src/catalog/open.ts'
 import { createProgram } from '../src/cli/commands.ts'
 import { settingsPage } from '../src/cli/config.ts'
@@ -14,7 +15,7 @@ import { quoteName } from '../src/identifiers.ts'
 import { openEmptyDatabase } from '../src/engine/lint.ts'
 import { errorCodes } from '../src/errors.ts'
 import { serve } from './http-fixture.ts'
-import { uploadSchema } from '../src/http/schemas.ts'
+import { uploadSchema } from '../src/http/upload-schemas.ts'
 import { newId } from '../src/ids.ts'
 import { createLog } from '../src/log.ts'
 import { rejectCodes, warningCodes } from '../src/codes.ts'
@@ -168,10 +169,12 @@ suite('every state and every change of it has its sentence and its arrow', async
 
   test('of uploads, as the catalog allows them', async () => {
     await using folder = await temporaryFolder()
-    await using catalog = await openCatalog(folder.at('catalog.db'), { log: createLog('silent') })
+    const keeping = { ...usualKeeping, incompleteMs: -1_000, filesMs: -1_000 }
+    await using catalog = await openCatalog(folder.at('catalog.db'), { log: createLog('silent'), keeping })
     const steps = {
-      complete: (id: string) => catalog.completeUpload(id, { bytes: 0, sha256: null }),
+      complete: (id: string) => catalog.completeUpload(id),
       deleted: (id: string) => catalog.deleteUpload(id),
+      expired: () => catalog.expire(100),
     }
     const moves: string[] = []
     for (const from of uploadSchema.shape.state.options) {

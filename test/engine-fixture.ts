@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { readRejects } from '../src/csv/listed.ts'
 import { runJob } from '../src/engine/run.ts'
-import type { InputSpec, Pipeline } from '../src/model.ts'
+import type { InputSpec, Pipeline } from '../src/definition.ts'
 import { type ColumnType, plainField, plainSchema } from '../src/table-schema.ts'
 import { parsePipeline } from '../src/pipeline/parse.ts'
-import { type Job, jobFile, type Report } from '../src/ports.ts'
+import { type Job, jobFile, type Report } from '../src/job.ts'
 
 export const nothing: Pipeline = {
   name: 'test',

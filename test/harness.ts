@@ -128,13 +128,13 @@ export interface Received {
   readonly task: TaskAnswer
 }
 
-/** Sends bytes for a pipeline to work on. */
+/** Sends bytes for a pipeline to work on, even if it has done so before. */
 export async function send(
   { url }: Pick<Service, 'url'>,
   body: string | Uint8Array | Blob,
   { name, pipeline }: { name: string; pipeline: string },
 ): Promise<Received> {
-  const query = String(new URLSearchParams({ name, pipeline }))
+  const query = String(new URLSearchParams({ name, pipeline, again: 'true' }))
   return await json<Received>(await fetch(`${url}/v1/uploads?${query}`, { method: 'POST', body }))
 }
 
@@ -145,10 +145,10 @@ export async function store({ url }: Pick<Service, 'url'>, body: Blob, name: str
   return upload
 }
 
-/** Has a pipeline work on bytes that were sent before. */
+/** Has a pipeline work on bytes that were sent before, even if it has done so. */
 export async function submit({ url }: Pick<Service, 'url'>, pipeline: string, upload: string): Promise<TaskAnswer> {
   const init = { method: 'POST', headers: { 'content-type': 'application/json' } }
-  const body = JSON.stringify({ pipeline, inputs: [{ upload }] })
+  const body = JSON.stringify({ pipeline, inputs: [{ upload }], again: true })
   return await json<TaskAnswer>(await fetch(`${url}/v1/tasks`, { ...init, body }))
 }
 

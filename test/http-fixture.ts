@@ -1,12 +1,14 @@
 /** What the tests of the API stand on: a listening server over a real catalog, blobs and queue in a folder of its own. */
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { Readable } from 'node:stream'
-import { text } from 'node:stream/consumers'
+import { buffer, text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openDiskBlobs } from '../src/blobs/disk.ts'
+import { usualKeeping } from '../src/catalog/keeping.ts'
 import { openCatalog } from '../src/catalog/open.ts'
 import type { Limits } from '../src/ingest/deps.ts'
 import { createIngest, type Ingest } from '../src/ingest/ingest.ts'
@@ -14,64 +16,103 @@ import { newId } from '../src/ids.ts'
 import { createLog } from '../src/log.ts'
 import type { Output, Task } from '../src/model.ts'
 import { builtInFolder, loadPipelines } from '../src/pipeline/load.ts'
-import type { Blobs, Catalog, NewTask } from '../src/ports.ts'
+import type { Blobs, Catalog, Keeping, NewTask } from '../src/ports.ts'
 import { openLocalQueue } from '../src/queue/local.ts'
-import { createServer } from '../src/http/server.ts'
+import { createServer, type Timeouts } from '../src/http/server.ts'
 import type { Check } from '../src/http/service.ts'
 
 export interface Served extends AsyncDisposable {
   readonly url: string
   readonly port: number
+  /** The folder of its catalog and its blobs. */
+  readonly data: string
   readonly catalog: Catalog
   readonly blobs: Blobs
   /** Stops the server alone. */
   close(): Promise<void>
   /** Everything below the blobs' folder, what is half-written included. */
   files(): Promise<string[]>
+  /** How many bytes these have. */
+  bytes(): Promise<number>
 }
 
 export interface ServeOptions {
   readonly limits?: Partial<Limits>
+  readonly timeouts?: Partial<Timeouts>
   readonly checks?: readonly Check[]
+  readonly keeping?: Partial<Keeping>
+  /** Folders of pipelines beside the built-in ones. */
+  readonly pipelines?: readonly string[]
+  /** The folder of another server, to share its catalog and its blobs. */
+  readonly data?: string
   /** Puts something between the server and the real functions. */
   readonly wrap?: (ingest: Ingest) => Ingest
 }
 
-export async function serve({ limits, checks = [], wrap = (ingest) => ingest }: ServeOptions = {}): Promise<Served> {
-  const folder = await mkdtemp(join(tmpdir(), 'rowmill-http-'))
+export async function serve({
+  limits,
+  timeouts,
+  checks = [],
+  keeping = {},
+  pipelines: own = [],
+  data,
+  wrap = (ingest) => ingest,
+}: ServeOptions = {}): Promise<Served> {
+  const folder = data ?? (await mkdtemp(join(tmpdir(), 'rowmill-http-')))
   const log = createLog('silent')
-  const catalog = await openCatalog(join(folder, 'catalog.db'), { log })
+  const catalog = await openCatalog(join(folder, 'catalog.db'), { log, keeping: { ...usualKeeping, ...keeping } })
   const blobs = await openDiskBlobs(join(folder, 'blobs'), { log })
   const queue = openLocalQueue(catalog, { pollMs: 60_000, log })
-  const pipelines = await loadPipelines([builtInFolder()])
+  const pipelines = await loadPipelines([builtInFolder(), ...own])
   const ingest = createIngest({
     catalog,
     blobs,
     queue,
     pipelines,
     log,
-    limits: { maxUpload: 1e9, diskReserve: 0, ...limits },
+    limits: { maxUpload: 1e9, maxUnpacked: 1e9, diskReserve: 0, segment: 64e6, ...limits },
+    scratch: join(folder, 'doors'),
+    leaseMs: 10_000,
     now: Date.now,
   })
-  const app = await createServer({ ingest: wrap(ingest), version: '1.2.3', checks, log })
+  const app = await createServer({
+    ingest: wrap(ingest),
+    keeping: usualKeeping,
+    version: '1.2.3',
+    checks,
+    folderRun: { pipeline: 'song-plays', params: {} },
+    timeouts: { headers: 60_000, idle: 120_000, ...timeouts },
+    log,
+  })
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo
+  const stored = async () => {
+    const entries = await readdir(join(folder, 'blobs'), { recursive: true, withFileTypes: true })
+    return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  }
   return {
     url: `http://127.0.0.1:${port}`,
     port,
+    data: folder,
     catalog,
     blobs,
     close: () => app.close(),
-    async files() {
-      const entries = await readdir(join(folder, 'blobs'), { recursive: true, withFileTypes: true })
-      return entries.filter((entry) => entry.isFile()).map((entry) => entry.name)
+    files: async () => (await stored()).map((path) => basename(path)),
+    async bytes() {
+      // What has just been published is not under its draft's name any more.
+      const size = (path: string) =>
+        stat(path).then(
+          (one) => one.size,
+          () => 0,
+        )
+      return (await Promise.all((await stored()).map(size))).reduce((all, one) => all + one, 0)
     },
     async [Symbol.asyncDispose]() {
       app.server.closeAllConnections()
       await app.close()
       await queue[Symbol.asyncDispose]()
       await catalog[Symbol.asyncDispose]()
-      await rm(folder, { recursive: true, force: true })
+      if (data === undefined) await rm(folder, { recursive: true, force: true })
     },
   }
 }
@@ -89,8 +130,24 @@ export function post(url: string, body: unknown, headers: Record<string, string>
   })
 }
 
+export const problemType = /^application\/problem\+json(;|$)/
+
+/** The status and the code of a refusal, which is told as every refusal is. */
+export async function refusal(response: Response): Promise<string> {
+  assert.match(response.headers.get('content-type') ?? '', problemType)
+  const { status, code } = await json(response)
+  assert.equal(status, response.status)
+  return `${response.status} ${String(code)}`
+}
+
+/** What is stored of an upload, one part behind another. */
+export async function contentOf({ catalog, blobs }: Pick<Served, 'catalog' | 'blobs'>, id: string): Promise<Buffer> {
+  const parts = await catalog.parts(id)
+  return Buffer.concat(await Promise.all(parts.map(async ({ blob }) => buffer(await blobs.read(blob)))))
+}
+
 /** What the server says to these very bytes; the connection is closed on our side after them when `end` is set. */
-export async function say(port: number, bytes: string, { end = false } = {}): Promise<string> {
+export async function say(port: number, bytes: string | Uint8Array, { end = false } = {}): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   if (end) socket.end(bytes)
   else socket.write(bytes)
@@ -98,7 +155,7 @@ export async function say(port: number, bytes: string, { end = false } = {}): Pr
 }
 
 /** A connection that has said so much and goes on holding. */
-export async function hold(port: number, bytes: string): Promise<Socket> {
+export async function hold(port: number, bytes: string | Uint8Array): Promise<Socket> {
   const socket = connect(port, '127.0.0.1')
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject)
@@ -115,7 +172,7 @@ export async function until(holds: () => Promise<boolean>): Promise<void> {
 /** A complete upload and a queued task of `owner`, straight from the catalog. */
 export async function insertTask({ catalog }: Served, owner = 'local', over: Partial<NewTask> = {}): Promise<Task> {
   const upload = await catalog.createUpload({ id: newId(), owner, name: 'plays.csv' })
-  await catalog.completeUpload(upload.id, { bytes: 0, sha256: null })
+  await catalog.completeUpload(upload.id)
   return catalog.createTask({
     id: newId(),
     owner,
@@ -128,6 +185,9 @@ export async function insertTask({ catalog }: Served, owner = 'local', over: Par
     dryRun: false,
     planHash: null,
     undoes: null,
+    setName: null,
+    again: false,
+    repeatKey: null,
     ...over,
   })
 }

@@ -1,6 +1,6 @@
 /** A database of PostgreSQL's with a sink on it. */
 import pg from 'pg'
-import type { Undone } from '../src/model.ts'
+import type { Undone } from '../src/balances.ts'
 import type { TableSink } from '../src/ports.ts'
 import { postgresSink } from '../src/sinks/postgres/sink.ts'
 import type { TableDatabase } from './contracts/table-samples.ts'

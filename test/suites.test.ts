@@ -12,7 +12,7 @@ import { standardDialect } from '../src/csv/dialect.ts'
 import { Machine } from '../src/csv/machine.ts'
 import type { CleanReport } from '../src/csv/report.ts'
 import { AppError } from '../src/errors.ts'
-import type { ReaderOptions } from '../src/model.ts'
+import type { ReaderOptions } from '../src/definition.ts'
 
 const suites = fileURLToPath(new URL('../../shared/suites/', import.meta.url))
 const isThere = existsSync(suites)

@@ -9,9 +9,11 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { makeFolder, syncFolder } from '../durable.ts'
 import { AppError, asAppError, errnoOf } from '../errors.ts'
+import { interruptible } from '../interruptible.ts'
 import type { Log } from '../log.ts'
 import type { Blobs } from '../ports.ts'
 import { draftName, sweepDrafts } from './drafts.ts'
+import { inLargeChunks } from './large-chunks.ts'
 
 type PutOptions = NonNullable<Parameters<Blobs['put']>[2]>
 
@@ -60,16 +62,17 @@ export async function openDiskBlobs(root: string, { log }: { log?: Log } = {}): 
     try {
       const hash = createHash('sha256')
       let bytes = 0
-      for await (const chunk of signal === undefined ? source : until(signal, source)) {
+      let written: Promise<void> | undefined
+      const coming = signal === undefined ? source : interruptible(source, signal)
+      for await (const chunk of inLargeChunks(limited(coming, maxBytes))) {
         bytes += chunk.byteLength
-        if (maxBytes !== undefined && bytes > maxBytes) {
-          throw new AppError('too_large', `It is larger than the ${maxBytes} bytes that are allowed.`)
-        }
-        // The hash is computed while the system writes.
-        const written = disk(() => writeAll(file, chunk))
-        hash.update(chunk)
+        // The system writes while the hash is computed and the next chunk comes.
         await written
+        written = disk(() => writeAll(file, chunk))
+        written.catch(() => {})
+        hash.update(chunk)
       }
+      await written
       await disk(() => file.sync())
       return { bytes, sha256: hash.digest('hex') }
     } finally {
@@ -136,6 +139,10 @@ export async function openDiskBlobs(root: string, { log }: { log?: Log } = {}): 
     read,
     fetch,
     list,
+    async size(key) {
+      const found = await disk(() => stat(pathOf(folder, key)).catch(ignoreAbsent))
+      return found?.size
+    },
     async delete(prefix) {
       const path = pathOf(folder, prefix.replace(/\/$/, ''))
       await disk(() => rm(path, { recursive: true, force: true }))
@@ -173,24 +180,16 @@ async function linked(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** The source until the signal fires; then the signal's reason is thrown, however silent the source is. */
-async function* until<T>(signal: AbortSignal, source: AsyncIterable<T>): AsyncGenerator<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(signal.reason as Error)
-  aborted.catch(() => {})
-  signal.addEventListener('abort', abort, { once: true })
-  const iterator = source[Symbol.asyncIterator]()
-  try {
-    for (;;) {
-      signal.throwIfAborted()
-      const next = await Promise.race([iterator.next(), aborted])
-      if (next.done === true) return
-      yield next.value
-    }
-  } finally {
-    signal.removeEventListener('abort', abort)
-    // Not waited for: a source that hangs does not return either.
-    iterator.return?.().catch(() => {})
+/** @throws {AppError} too_large, as soon as there are more bytes than that. */
+async function* limited(
+  source: AsyncIterable<Uint8Array>,
+  most = Number.POSITIVE_INFINITY,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0
+  for await (const chunk of source) {
+    bytes += chunk.byteLength
+    if (bytes > most) throw new AppError('too_large', `It is larger than the ${most} bytes that are allowed.`)
+    yield chunk
   }
 }
 
@@ -203,11 +202,12 @@ async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
 
 /** `rename` would replace what is there. */
 async function refuseTaken(path: string, key: string): Promise<void> {
-  const found = await stat(path).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return undefined
-    throw error
-  })
-  if (found !== undefined) throw taken(key)
+  if ((await stat(path).catch(ignoreAbsent)) !== undefined) throw taken(key)
+}
+
+function ignoreAbsent(error: unknown): undefined {
+  if (errnoOf(error) === 'ENOENT') return undefined
+  throw error
 }
 
 async function filesBelow(path: string): Promise<string[]> {

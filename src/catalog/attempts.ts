@@ -1,20 +1,27 @@
 /** What workers do with tasks. Every write of theirs names the state and the attempt it believes in. */
 import type { Kysely, Transaction, UpdateObject } from 'kysely'
 import { sql } from 'kysely'
-import { checkBalances, isFile, type Output, statesBefore, type TaskError } from '../model.ts'
-import type { Catalog, Targets, Verdict } from '../ports.ts'
+import { isFile, type Output, statesBefore, type TaskError } from '../model.ts'
+import { checkBalances } from '../balances.ts'
+import type { Catalog, Keeping, Verdict } from '../ports.ts'
+import type { Targets } from '../job.ts'
 import type { Database, Tables } from './tables.ts'
+import { later } from './later.ts'
+import { repeatedBy } from './repeats.ts'
 import { needTask } from './tasks.ts'
 
-type Attempts = Pick<Catalog, 'dueTasks' | 'claim' | 'renew' | 'commit' | 'targets' | 'finish' | 'requeueLapsed'>
+type Attempts = Pick<
+  Catalog,
+  'dueTasks' | 'claim' | 'renew' | 'commit' | 'targets' | 'finish' | 'requeueLapsed' | 'cancelRepeated'
+>
 
 type Changes = UpdateObject<Tables, 'tasks'>
 
 /** A task that nobody runs has no lease and no progress. */
 const released = { lease_until: null, progress: null } as const
 
-export function attempts({ db, now }: Database): Attempts {
-  const later = (ms: number) => sql<number>`${now} + ${Math.round(ms)}`
+export function attempts({ db, now }: Database, keeping: Keeping): Attempts {
+  const ended = { ended_at: now, expires_at: later(now, keeping.filesMs) }
 
   function changes(verdict: Verdict): Changes {
     if (verdict.state === 'queued') {
@@ -23,14 +30,14 @@ export function attempts({ db, now }: Database): Attempts {
         state: 'queued',
         ...(verdict.why === 'crashed' ? { crashes: oneMore('crashes') } : {}),
         ...(verdict.why === 'failed' ? { failures: oneMore('failures') } : {}),
-        run_after: later(verdict.delayMs),
+        run_after: later(now, verdict.delayMs),
       }
     }
     const { state, balances, rejects } = verdict
     return {
       ...released,
       state,
-      ended_at: now,
+      ...ended,
       balances: balances === null ? null : JSON.stringify(balances),
       rejects_count: rejects?.count ?? null,
       rejects_bytes: rejects?.bytes ?? null,
@@ -64,7 +71,7 @@ export function attempts({ db, now }: Database): Attempts {
           .set({
             state: 'running',
             attempt: oneMore('attempt'),
-            lease_until: later(leaseMs),
+            lease_until: later(now, leaseMs),
             started_at: sql<number>`coalesce(started_at, ${now})`,
           })
           .where('id', '=', id)
@@ -76,7 +83,7 @@ export function attempts({ db, now }: Database): Attempts {
 
     async renew(id, attempt, leaseMs, progress) {
       const { numUpdatedRows } = await held(db, id, attempt)
-        .set({ lease_until: later(leaseMs), progress: progress === null ? null : JSON.stringify(progress) })
+        .set({ lease_until: later(now, leaseMs), progress: progress === null ? null : JSON.stringify(progress) })
         .executeTakeFirst()
       return numUpdatedRows > 0n
     },
@@ -92,6 +99,22 @@ export function attempts({ db, now }: Database): Attempts {
       const row = await db.selectFrom('tasks').select('targets').where('id', '=', id).executeTakeFirst()
       return row === undefined || row.targets === null ? undefined : (JSON.parse(row.targets) as Targets)
     },
+
+    cancelRepeated: (id, attempt, repeatKey) =>
+      db.transaction().execute(async (trx) => {
+        const { numUpdatedRows } = await held(trx, id, attempt)
+          .set({ repeat_key: repeatKey })
+          .where('committing', '=', 0)
+          .executeTakeFirst()
+        const { owner, again } = await needTask(trx, id)
+        if (numUpdatedRows === 0n || again) return undefined
+        const earlier = await repeatedBy(trx, owner, repeatKey, id)
+        if (earlier === undefined) return undefined
+        await held(trx, id, attempt)
+          .set({ ...released, ...ended, state: 'cancelled', duplicate_of: earlier })
+          .execute()
+        return earlier
+      }),
 
     finish: async (id, attempt, verdict) => {
       if (verdict.state === 'succeeded') checkBalances(verdict.balances)
@@ -120,7 +143,7 @@ export function attempts({ db, now }: Database): Attempts {
               lost_leases: lost,
               ...(lost < maxLost
                 ? { state: 'queued', run_after: now }
-                : { state: 'failed', ended_at: now, ...errorColumns(abandoned(lost)) }),
+                : { state: 'failed', ...ended, ...errorColumns(abandoned(lost)) }),
             })
             // A heartbeat may have come between, where a database lets readers and writers pass each other.
             .where('lease_until', '<', now)

@@ -1,19 +1,28 @@
 import { attempts } from './attempts.ts'
-import type { Catalog } from '../ports.ts'
+import type { Catalog, Keeping } from '../ports.ts'
 import type { Database } from './tables.ts'
+import { completion } from './completion.ts'
+import { expiry } from './expiry.ts'
+import { miscounted } from './quotas.ts'
+import { receipts } from './receipts.ts'
+import { sets } from './sets.ts'
 import { tasks } from './tasks.ts'
 import { uploads } from './uploads.ts'
 
 /** The one catalog, over whatever database it is given. Disposing it closes the database. */
-export function createCatalog(database: Database): Catalog {
+export function createCatalog(database: Database, keeping: Keeping): Catalog {
   return {
-    ...uploads(database),
-    ...tasks(database),
-    ...attempts(database),
+    ...uploads(database, keeping),
+    ...completion(database, keeping),
+    ...sets(database, keeping),
+    ...receipts(database, keeping),
+    ...expiry(database, keeping),
+    ...tasks(database, keeping),
+    ...attempts(database, keeping),
     async ping() {
       await database.db.selectFrom('tasks').select('id').limit(1).execute()
     },
-    checkIntegrity: () => database.checkIntegrity(),
+    checkIntegrity: async () => [...(await database.checkIntegrity()), ...(await miscounted(database))],
     [Symbol.asyncDispose]: () => database.db.destroy(),
   }
 }

@@ -1,5 +1,5 @@
 /** The catalog's schema, as the steps that lead to it. A step that was released is never changed: add another. */
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration'
 import { AppError } from '../errors.ts'
 
@@ -9,6 +9,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0002_outputs_of_tables': { up: outputsOfTables },
   '0003_corrections': { up: corrections },
   '0004_plans_and_undo': { up: plansAndUndo },
+  '0005_doors': { up: doors },
 }
 
 export interface MigrationStatus {
@@ -186,4 +187,100 @@ async function plansAndUndo(db: Kysely<unknown>): Promise<void> {
     .alterTable('table_outputs')
     .addColumn('undoable', 'integer', (column) => column.notNull().defaultTo(0))
     .execute()
+}
+
+const week = 604_800_000
+
+async function doors(db: Kysely<unknown>): Promise<void> {
+  const { schema } = db
+  const upload = (name: string, type: 'bigint' | 'integer' | 'text' | 'varchar(16)' | 'varchar(64)') =>
+    schema.alterTable('uploads').addColumn(name, type)
+  await schema
+    .alterTable('uploads')
+    .addColumn('comes', 'varchar(16)', (column) => column.notNull().defaultTo('in order'))
+    .execute()
+  await schema
+    .alterTable('uploads')
+    .addColumn('joined', 'varchar(16)', (column) => column.notNull().defaultTo('as bytes'))
+    .execute()
+  await schema
+    .alterTable('uploads')
+    .addColumn('expires_at', 'bigint', (column) => column.notNull().defaultTo(0))
+    .execute()
+  await upload('size', 'bigint').execute()
+  await upload('pieces', 'integer').execute()
+  await upload('claimed_sha256', 'varchar(64)').execute()
+  await upload('set_id', 'varchar(64)').execute()
+  await upload('task_order', 'text').execute()
+  await upload('task', 'varchar(64)').execute()
+  await upload('duplicate_of', 'varchar(64)').execute()
+  await sql`update uploads set expires_at = created_at + ${week}`.execute(db)
+  await schema.createIndex('uploads_by_set').on('uploads').column('set_id').execute()
+  await schema.createIndex('uploads_by_content').on('uploads').columns(['sha256', 'owner']).execute()
+  await schema.createIndex('uploads_to_expire').on('uploads').columns(['state', 'expires_at']).execute()
+  await schema.createIndex('parts_by_content').on('parts').columns(['sha256', 'bytes']).execute()
+  await schema.createIndex('parts_by_blob').on('parts').column('blob').execute()
+
+  await schema
+    .createTable('upload_sets')
+    .addColumn('id', 'varchar(64)', (column) => column.primaryKey())
+    .addColumn('owner', 'varchar(64)', (column) => column.notNull())
+    .addColumn('name', 'varchar(255)')
+    .addColumn('generation', 'integer', (column) => column.notNull())
+    .addColumn('state', 'varchar(16)', (column) => column.notNull())
+    .addColumn('task_order', 'text')
+    .addColumn('files', 'integer')
+    .addColumn('task', 'varchar(64)')
+    .addColumn('created_at', 'bigint', (column) => column.notNull())
+    .addColumn('closed_at', 'bigint')
+    .addColumn('expires_at', 'bigint', (column) => column.notNull())
+    .addUniqueConstraint('upload_sets_by_name', ['owner', 'name', 'generation'])
+    .execute()
+
+  await schema
+    .createTable('stored')
+    .addColumn('owner', 'varchar(64)', (column) => column.primaryKey())
+    .addColumn('bytes', 'bigint', (column) => column.notNull())
+    .execute()
+  await sql`
+    insert into stored (owner, bytes)
+    select owner, sum(bytes) from uploads where state = 'complete' group by owner`.execute(db)
+
+  await schema
+    .createTable('receipts')
+    .addColumn('owner', 'varchar(64)', (column) => column.notNull())
+    .addColumn('idempotency_key', 'varchar(64)', (column) => column.notNull())
+    .addColumn('holder', 'varchar(64)')
+    .addColumn('held_until', 'bigint', (column) => column.notNull())
+    .addColumn('request', 'varchar(64)')
+    .addColumn('upload', 'varchar(64)')
+    .addColumn('set_id', 'varchar(64)')
+    .addColumn('task', 'varchar(64)')
+    .addColumn('duplicate', 'integer', (column) => column.notNull())
+    .addColumn('expires_at', 'bigint', (column) => column.notNull())
+    .addPrimaryKeyConstraint('receipts_key', ['owner', 'idempotency_key'])
+    .execute()
+  await schema.createIndex('receipts_to_expire').on('receipts').column('expires_at').execute()
+
+  await schema
+    .createTable('clock')
+    .addColumn('id', 'integer', (column) => column.primaryKey())
+    .addColumn('seen', 'bigint', (column) => column.notNull())
+    .execute()
+
+  await schema.alterTable('tasks').addColumn('set_name', 'varchar(255)').execute()
+  await schema.alterTable('tasks').addColumn('repeat_key', 'varchar(64)').execute()
+  await schema
+    .alterTable('tasks')
+    .addColumn('again', 'integer', (column) => column.notNull().defaultTo(0))
+    .execute()
+  await schema.alterTable('tasks').addColumn('duplicate_of', 'varchar(64)').execute()
+  await schema.alterTable('tasks').addColumn('expires_at', 'bigint').execute()
+  await schema
+    .alterTable('tasks')
+    .addColumn('expired', 'integer', (column) => column.notNull().defaultTo(0))
+    .execute()
+  await sql`update tasks set expires_at = ended_at + ${week}`.execute(db)
+  await schema.createIndex('tasks_by_repeat_key').on('tasks').columns(['repeat_key', 'owner']).execute()
+  await schema.createIndex('tasks_to_expire').on('tasks').columns(['expired', 'expires_at']).execute()
 }

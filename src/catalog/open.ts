@@ -1,8 +1,9 @@
 /** The catalog's doors: for the service, which migrates as it opens, and for `rowmill migrate`. */
 import { existsSync } from 'node:fs'
 import type { Log } from '../log.ts'
-import type { Catalog } from '../ports.ts'
+import type { Catalog, Keeping } from '../ports.ts'
 import { createCatalog } from './catalog.ts'
+import { usualKeeping } from './keeping.ts'
 import { type MigrationStatus, migrateToLatest, nothingApplied, statusOf } from './migrations.ts'
 import { openSqlite } from './sqlite.ts'
 
@@ -10,8 +11,11 @@ import { openSqlite } from './sqlite.ts'
  * Opens the catalog in a SQLite file; makes and migrates it as needed, now and whenever it was deleted meanwhile.
  * @throws {AppError} conflict, when a newer Rowmill made it; unavailable, when the file cannot be used.
  */
-export async function openCatalog(path: string, { log }: { log: Log }): Promise<Catalog> {
-  const catalog = createCatalog(openSqlite(path, { prepare: () => migrate(path), log }))
+export async function openCatalog(
+  path: string,
+  { log, keeping = usualKeeping }: { log: Log; keeping?: Keeping },
+): Promise<Catalog> {
+  const catalog = createCatalog(openSqlite(path, { prepare: () => migrate(path), log }), keeping)
   await catalog.ping()
   return catalog
 }

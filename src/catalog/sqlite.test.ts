@@ -49,9 +49,10 @@ test('processes that open a new file at once share it, and each task is one proc
       for (let n = 0; n < 6; n++) {
         const { id } = await catalog.createUpload({ id: newId(), owner: 'local', name: 'x' })
         const inputs = [{ input: 'plays', upload: id, name: 'x' }]
-        const alone = { retryOf: null, corrects: null, dryRun: false, planHash: null, undoes: null }
-        const task = { id: newId(), owner: 'local', pipeline: 'p', pipelineText: '', params: {}, inputs, ...alone }
-        await catalog.completeUpload(id, { bytes: 0, sha256: null }, task)
+        const alone = { retryOf: null, corrects: null, dryRun: false, planHash: null, undoes: null, setName: null }
+        const fresh = { again: false, repeatKey: null }
+        const task = { id: newId(), owner: 'local', pipeline: 'p', pipelineText: '', params: {}, inputs, ...alone, ...fresh }
+        await catalog.completeUpload(id, { decide: () => ({ task, closes: false }) })
       }
       for (let due = await catalog.dueTasks(3); due.length > 0; due = await catalog.dueTasks(3)) {
         for (const id of due) if (await catalog.claim(id, 60_000)) console.log(id)
@@ -212,7 +213,7 @@ test('a catalog that breaks while it is open says so, and works again once it is
   await rm(join(at.path, 'data'), { recursive: true })
   await writeFile(join(at.path, 'data'), 'a file where the folder was')
   await assert.rejects(catalog.ping(), { code: 'unavailable' })
-  await assert.rejects(catalog.createUpload({ ...upload, id: newId() }), { code: 'unavailable' })
+  await assert.rejects(catalog.createUpload({ id: newId(), owner: 'local', name: 'x' }), { code: 'unavailable' })
   await rm(join(at.path, 'data'))
   await mkdir(join(at.path, 'data'))
   await copyFile(copy, at.file)

@@ -4,11 +4,15 @@
  */
 import type { Kysely, RawBuilder } from 'kysely'
 import type { ErrorCode } from '../errors.ts'
-import type { LoadMode, OutputFormat, TaskState, UploadState } from '../model.ts'
+import type { LoadMode, OutputFormat, SetState, TaskState, Upload, UploadState } from '../model.ts'
 
 export interface Tables {
   uploads: UploadRow
   parts: PartRow
+  upload_sets: SetRow
+  stored: StoredRow
+  receipts: ReceiptRow
+  clock: ClockRow
   tasks: TaskRow
   task_inputs: TaskInputRow
   outputs: OutputRow
@@ -20,10 +24,20 @@ export interface UploadRow {
   owner: string
   name: string
   state: UploadState
+  comes: Upload['comes']
   bytes: number
+  size: number | null
+  pieces: number | null
+  joined: Upload['joined']
   sha256: string | null
+  claimed_sha256: string | null
+  set_id: string | null
+  task_order: string | null
+  task: string | null
+  duplicate_of: string | null
   created_at: number
   completed_at: number | null
+  expires_at: number
 }
 
 /** One row a part, keyed by upload and number. */
@@ -33,6 +47,48 @@ export interface PartRow {
   blob: string
   bytes: number
   sha256: string
+}
+
+export interface SetRow {
+  id: string
+  owner: string
+  name: string | null
+  generation: number
+  state: SetState
+  task_order: string | null
+  files: number | null
+  task: string | null
+  created_at: number
+  closed_at: number | null
+  expires_at: number
+}
+
+/** How much of the quotas is taken: the sum over an owner's uploads of what they hold, or will by their announced size. */
+export interface StoredRow {
+  owner: string
+  bytes: number
+}
+
+/** What a request with an Idempotency-Key has come to, or who is at it. */
+export interface ReceiptRow {
+  owner: string
+  /** SHA-256 of the key, in hex. */
+  idempotency_key: string
+  holder: string | null
+  held_until: number
+  /** SHA-256 of the request; NULL until it has come to something. */
+  request: string | null
+  upload: string | null
+  set_id: string | null
+  task: string | null
+  duplicate: 0 | 1
+  expires_at: number
+}
+
+/** One row: when the clock was last believed. */
+export interface ClockRow {
+  id: 1
+  seen: number
 }
 
 export interface TaskRow {
@@ -70,6 +126,13 @@ export interface TaskRow {
   plan_hash: string | null
   undoes: string | null
   undone: string | null
+  set_name: string | null
+  /** Equal for tasks that would do the same; NULL where that is not known, or does not matter. */
+  repeat_key: string | null
+  again: 0 | 1
+  duplicate_of: string | null
+  expires_at: number | null
+  expired: 0 | 1
   created_at: number
   started_at: number | null
   ended_at: number | null

@@ -1,43 +1,33 @@
 import type { Kysely, RawBuilder, Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import {
-  type Balances,
   checkMove,
   checkUncorrected,
   checkUndoable,
   type FixableFile,
   type Output,
   type Params,
-  type Plan,
   type Progress,
   statesBefore,
 } from '../model.ts'
+import type { Balances, Plan } from '../balances.ts'
 import type { Task, TaskError, TaskInput, Warning } from '../model.ts'
-import type { Catalog, NewTask } from '../ports.ts'
+import type { Catalog, Keeping, NewTask } from '../ports.ts'
 import type { Database, Tables, TaskRow } from './tables.ts'
-import { holdUploads, needUpload, notIn } from './uploads.ts'
+import { later } from './later.ts'
+import { settle } from './receipts.ts'
+import { repeatedBy } from './repeats.ts'
+import { holdUploads } from './uploads.ts'
 
-type Tasks = Pick<Catalog, 'completeUpload' | 'createTask' | 'getTask' | 'listTasks' | 'cancel'>
+type Tasks = Pick<Catalog, 'createTask' | 'getTask' | 'listTasks' | 'cancel'>
 
-export function tasks({ db, now }: Database): Tasks {
+export function tasks({ db, now }: Database, keeping: Keeping): Tasks {
   return {
-    completeUpload: (id, { bytes, sha256 }, task) =>
+    createTask: (task, receipt) =>
       db.transaction().execute(async (trx) => {
-        const { numUpdatedRows } = await trx
-          .updateTable('uploads')
-          .set({ state: 'complete', bytes, sha256, completed_at: now })
-          .where('id', '=', id)
-          .where('state', '=', 'open')
-          .executeTakeFirst()
-        if (numUpdatedRows === 0n) throw notIn('open', await needUpload(trx, id))
-        if (task !== undefined) await insertTask(trx, now, task)
-        return await needUpload(trx, id)
-      }),
-
-    createTask: (task) =>
-      db.transaction().execute(async (trx) => {
-        await insertTask(trx, now, task)
-        return await needTask(trx, task.id)
+        const id = await insertTask(trx, now, task)
+        await settle(trx, now, receipt, { task: id, duplicate: id === task.id ? 0 : 1 }, keeping)
+        return await needTask(trx, id)
       }),
 
     getTask: (id) => findTask(db, id),
@@ -53,7 +43,13 @@ export function tasks({ db, now }: Database): Tasks {
       db.transaction().execute(async (trx) => {
         const { numUpdatedRows } = await trx
           .updateTable('tasks')
-          .set({ state: 'cancelled', ended_at: now, lease_until: null, progress: null })
+          .set({
+            state: 'cancelled',
+            ended_at: now,
+            expires_at: later(now, keeping.filesMs),
+            lease_until: null,
+            progress: null,
+          })
           .where('id', '=', id)
           .where('state', 'in', statesBefore('cancelled'))
           .where('committing', '=', 0)
@@ -65,13 +61,16 @@ export function tasks({ db, now }: Database): Tasks {
   }
 }
 
-async function insertTask(trx: Transaction<Tables>, now: RawBuilder<number>, task: NewTask): Promise<void> {
+/** @returns the task's id; or that of the earlier one that it would only repeat. */
+export async function insertTask(trx: Transaction<Tables>, now: RawBuilder<number>, task: NewTask): Promise<string> {
   await holdUploads(
     trx,
     task.inputs.map((input) => input.upload),
     'complete',
   )
   const { id, owner, pipeline, pipelineText, params, inputs, retryOf, corrects, undoes } = task
+  const earlier = task.repeatKey === null || task.again ? undefined : await repeatedBy(trx, owner, task.repeatKey, id)
+  if (earlier !== undefined) return earlier
   const goesOn = retryOf === null ? undefined : await goOn(trx, retryOf)
   if (corrects !== null) await holdUncorrected(trx, corrects, goesOn?.delivery)
   if (undoes !== null) await holdUndoable(trx, undoes, goesOn?.delivery)
@@ -92,6 +91,10 @@ async function insertTask(trx: Transaction<Tables>, now: RawBuilder<number>, tas
       run_after: now,
       warnings: '[]',
       retry_of: retryOf,
+      set_name: task.setName,
+      repeat_key: task.repeatKey ?? (retryOf === null ? null : (await needRow(trx, retryOf)).repeat_key),
+      again: task.again ? 1 : 0,
+      expired: 0,
       corrects,
       dry_run: task.dryRun ? 1 : 0,
       plan_hash: task.planHash,
@@ -100,9 +103,10 @@ async function insertTask(trx: Transaction<Tables>, now: RawBuilder<number>, tas
       ...goesOn,
     })
     .execute()
-  if (inputs.length === 0) return
+  if (inputs.length === 0) return id
   const rows = inputs.map(({ input, upload, name }, position) => ({ task: id, position, input, upload, name }))
   await trx.insertInto('task_inputs').values(rows).execute()
+  return id
 }
 
 /**
@@ -276,6 +280,9 @@ function taskOf(
     rejects: rejectsOf(row),
     error: errorOf(row),
     retryOf: row.retry_of,
+    setName: row.set_name,
+    duplicateOf: row.duplicate_of,
+    again: row.again === 1,
     delivery: row.delivery ?? row.id,
     corrects: row.corrects,
     dryRun: row.dry_run === 1,
@@ -287,6 +294,8 @@ function taskOf(
     createdAt: row.created_at,
     startedAt: row.started_at,
     endedAt: row.ended_at,
+    expiresAt: row.expires_at,
+    expired: row.expired === 1,
   }
 }
 

@@ -1,19 +1,57 @@
 import type { Kysely, Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
-import type { Part, Upload, UploadState } from '../model.ts'
-import type { Catalog } from '../ports.ts'
+import type { Upload, UploadState } from '../model.ts'
+import type { Catalog, Keeping } from '../ports.ts'
+import { later } from './later.ts'
+import { addPart, dropParts, partsOf } from './parts.ts'
+import { uploadOf } from './nouns.ts'
+import { roomFor, take, takenBy } from './quotas.ts'
+import { settle } from './receipts.ts'
+import { joinSet } from './sets.ts'
 import type { Database, Tables, UploadRow } from './tables.ts'
 
-type Uploads = Pick<Catalog, 'createUpload' | 'getUpload' | 'listUploads' | 'addPart' | 'parts' | 'deleteUpload'>
+type Uploads = Pick<
+  Catalog,
+  | 'createUpload'
+  | 'getUpload'
+  | 'listUploads'
+  | 'addPart'
+  | 'parts'
+  | 'twinBlob'
+  | 'room'
+  | 'keepUpload'
+  | 'recordSha256'
+  | 'deleteUpload'
+  | 'partBlobs'
+>
 
-export function uploads({ db, now }: Database): Uploads {
+export function uploads({ db, now }: Database, keeping: Keeping): Uploads {
   return {
-    createUpload: ({ id, owner, name }) =>
+    createUpload: ({ set, ...upload }, receipt) =>
       db.transaction().execute(async (trx) => {
+        const { id, owner, name, size = null } = upload
+        const { comes = 'in order', pieces = null, claimedSha256 = null, order = null } = upload
+        await take(trx, owner, size ?? 0, keeping)
         await trx
           .insertInto('uploads')
-          .values({ id, owner, name, state: 'open', bytes: 0, sha256: null, created_at: now, completed_at: null })
+          .values({
+            id,
+            owner,
+            name,
+            state: 'open',
+            comes,
+            bytes: 0,
+            size,
+            pieces,
+            joined: 'as bytes',
+            claimed_sha256: claimedSha256,
+            set_id: set === undefined ? null : await joinSet(trx, now, owner, set, keeping),
+            task_order: order === null ? null : JSON.stringify(order),
+            created_at: now,
+            expires_at: later(now, keeping.incompleteMs),
+          })
           .execute()
+        await settle(trx, now, receipt, { upload: id }, keeping)
         return await needUpload(trx, id)
       }),
 
@@ -27,39 +65,94 @@ export function uploads({ db, now }: Database): Uploads {
 
     addPart: (part) =>
       db.transaction().execute(async (trx) => {
-        await holdUploads(trx, [part.upload], 'open')
-        // Not an upsert: SQLite and PostgreSQL spell it differently from MySQL.
-        await trx.deleteFrom('parts').where('upload', '=', part.upload).where('n', '=', part.n).execute()
-        await trx.insertInto('parts').values(part).execute()
+        const unused = await addPart(trx, await holdOpen(trx, part.upload), part, now, keeping)
+        return { upload: await needUpload(trx, part.upload), unused }
       }),
 
-    parts: (upload): Promise<Part[]> =>
-      db.selectFrom('parts').selectAll().where('upload', '=', upload).orderBy('n').execute(),
+    parts: (upload) => partsOf(db, upload),
+
+    async twinBlob({ bytes, sha256 }) {
+      const same = db.selectFrom('parts').select('blob').where('sha256', '=', sha256).where('bytes', '=', bytes)
+      return (await same.orderBy('blob', 'desc').limit(1).executeTakeFirst())?.blob
+    },
+
+    room: (owner) => roomFor(db, owner, keeping),
+
+    async keepUpload(id) {
+      await db
+        .updateTable('uploads')
+        .set({ expires_at: later(now, keeping.incompleteMs) })
+        .where('id', '=', id)
+        .where('state', '=', 'open')
+        .execute()
+    },
+
+    async recordSha256(id, sha256) {
+      await db.updateTable('uploads').set({ sha256 }).where('id', '=', id).execute()
+    },
 
     deleteUpload: (id) =>
       db.transaction().execute(async (trx) => {
-        // The write first: it locks the row, so that no task that needs the upload can be created beside it.
-        await trx.updateTable('uploads').set({ state: 'deleted' }).where('id', '=', id).execute()
-        const { name } = await needUpload(trx, id)
-        const user = await trx
-          .selectFrom('task_inputs')
-          .innerJoin('tasks', 'tasks.id', 'task_inputs.task')
-          .select(['tasks.id', 'tasks.state'])
-          .where('task_inputs.upload', '=', id)
-          .where('tasks.state', 'in', ['queued', 'running'])
-          .executeTakeFirst()
-        if (user === undefined) return
-        throw new AppError(
-          'conflict',
-          `Upload ${id} (${name}) is needed by task ${user.id}, which is ${user.state}. Cancel it or wait for its end.`,
-        )
+        const upload = await needUpload(trx, id)
+        await refuseNeeded(trx, upload)
+        const unused = await removeUpload(trx, upload, 'deleted', keeping)
+        return { upload: await needUpload(trx, id), unused }
       }),
+
+    async partBlobs(keys) {
+      if (keys.length === 0) return new Set()
+      const rows = await db.selectFrom('parts').select('blob').where('blob', 'in', keys).execute()
+      return new Set(rows.map(({ blob }) => blob))
+    },
   }
+}
+
+/** Takes what an upload has stored out of the catalog; the blobs that nothing names any more. */
+export async function removeUpload(
+  trx: Transaction<Tables>,
+  { id, owner }: Pick<Upload, 'id' | 'owner'>,
+  state: 'deleted' | 'expired',
+  keeping: Keeping,
+): Promise<string[]> {
+  const before = await needRow(trx, id)
+  await trx.updateTable('uploads').set({ state }).where('id', '=', id).execute()
+  await take(trx, owner, -takenBy(before), keeping)
+  return await dropParts(trx, await partsOf(trx, id))
+}
+
+async function refuseNeeded(trx: Transaction<Tables>, { id, name }: Upload): Promise<void> {
+  // The write first: it locks the row, so that no task that needs the upload can be created beside it.
+  await trx
+    .updateTable('uploads')
+    .set((column) => ({ state: column.ref('state') }))
+    .where('id', '=', id)
+    .execute()
+  const user = await trx
+    .selectFrom('task_inputs')
+    .innerJoin('tasks', 'tasks.id', 'task_inputs.task')
+    .select(['tasks.id', 'tasks.state'])
+    .where('task_inputs.upload', '=', id)
+    .where('tasks.state', 'in', ['queued', 'running'])
+    .executeTakeFirst()
+  if (user === undefined) return
+  throw new AppError(
+    'conflict',
+    `Upload ${id} (${name}) is needed by task ${user.id}, which is ${user.state}. Cancel it or wait for its end.`,
+  )
+}
+
+/**
+ * Locks an open upload for the rest of the transaction.
+ * @throws {AppError} not_found, conflict or gone, when it is not there or not open.
+ */
+export async function holdOpen(trx: Transaction<Tables>, id: string): Promise<UploadRow> {
+  await holdUploads(trx, [id], 'open')
+  return await needRow(trx, id)
 }
 
 /**
  * Locks uploads in a state for the rest of the transaction.
- * @throws {AppError} not_found or conflict, when one is not there or not in that state.
+ * @throws {AppError} not_found, conflict or gone, when one is not there or not in that state.
  */
 export async function holdUploads(trx: Transaction<Tables>, ids: readonly string[], state: UploadState): Promise<void> {
   const wanted = [...new Set(ids)]
@@ -79,8 +172,11 @@ export async function holdUploads(trx: Transaction<Tables>, ids: readonly string
 }
 
 /** The error for an upload that is not in the state it has to be in. */
-export function notIn(state: UploadState, upload: Upload): AppError {
-  return new AppError('conflict', `Upload ${upload.id} (${upload.name}) is ${upload.state}, not ${state}.`)
+function notIn(state: UploadState, { id, name, state: found }: Upload): AppError {
+  if (found === 'expired') {
+    return new AppError('gone', `Upload ${id} (${name}) has expired, and its bytes are gone. Send the file again.`)
+  }
+  return new AppError('conflict', `Upload ${id} (${name}) is ${found}, not ${state}.`)
 }
 
 async function findUpload(db: Kysely<Tables>, id: string): Promise<Upload | undefined> {
@@ -88,13 +184,15 @@ async function findUpload(db: Kysely<Tables>, id: string): Promise<Upload | unde
   return row === undefined ? undefined : uploadOf(row)
 }
 
-/** @throws {AppError} not_found */
-export async function needUpload(db: Kysely<Tables>, id: string): Promise<Upload> {
-  const upload = await findUpload(db, id)
-  if (upload === undefined) throw new AppError('not_found', `There is no upload ${id}.`)
-  return upload
+async function needRow(db: Kysely<Tables>, id: string): Promise<UploadRow> {
+  return await db
+    .selectFrom('uploads')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow(() => new AppError('not_found', `There is no upload ${id}.`))
 }
 
-function uploadOf({ created_at, completed_at, ...rest }: UploadRow): Upload {
-  return { ...rest, createdAt: created_at, completedAt: completed_at }
+/** @throws {AppError} not_found */
+export async function needUpload(db: Kysely<Tables>, id: string): Promise<Upload> {
+  return uploadOf(await needRow(db, id))
 }

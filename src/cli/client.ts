@@ -1,24 +1,69 @@
 /** A client of the service's HTTP API: what `push` and `tasks` need of it. */
-import { open } from 'node:fs/promises'
 import type { z } from 'zod'
 import type { Config } from '../config.ts'
 import { AppError, type ErrorCode, errorCodes, errnoOf } from '../errors.ts'
-import type { problemSchema, taskSchema, uploadSchema } from '../http/schemas.ts'
+import type { problemSchema, taskSchema } from '../http/schemas.ts'
+import type { uploadSchema } from '../http/upload-schemas.ts'
+import { lookAt, openSource, type Source } from './sending/source.ts'
 
 export type TaskAnswer = z.infer<typeof taskSchema>
 export type UploadAnswer = z.infer<typeof uploadSchema>
 
-/** Paths begin with `/v1`. Every call throws AppError: what the service answered, or `unavailable` when none did. */
+/** What the service has of an upload, in the order of the numbers. */
+export interface StoredPart {
+  readonly n: number
+  readonly bytes: number
+  /** Hex. */
+  readonly sha256: string
+}
+
+/** A request whose body is sent while it is read. */
+export interface Sending {
+  readonly method: 'POST' | 'PUT' | 'PATCH'
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: AsyncIterable<Uint8Array>
+  /** How long the body is; null where nobody knows. */
+  readonly bytes: number | null
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Paths begin with `/v1`. Every call throws AppError: what the service answered (`answered` tells more of that), or
+ * `unavailable` when none did.
+ */
 export interface Client {
   readonly url: string
   get<T>(path: string): Promise<T>
   post<T>(path: string, body?: unknown): Promise<T>
-  /** Streams a file as the body. `onProgress` has the bytes handed over and all there are, null for a pipe. */
-  upload<T>(path: string, file: string, onProgress: (done: number, total: number | null) => void): Promise<T>
+  ask<T>(path: string, init: RequestInit): Promise<T>
+  request(path: string, init: RequestInit): Promise<Response>
+  /** A connection that takes nothing more for a minute counts as broken. */
+  send(path: string, sending: Sending): Promise<Response>
+  /** Sends a whole file in one request. `onBytes` is told how many of its bytes have been handed over. */
+  upload<T>(
+    path: string,
+    file: Source | string,
+    onBytes: (done: number) => void,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<T>
   download(path: string): Promise<ReadableStream<Uint8Array>>
   /** The data of server-sent events (WHATWG HTML, 9.2), parsed; ends when the service ends the stream. */
   events<T>(path: string): AsyncGenerator<T>
 }
+
+/** What stands behind an error that an answer told. */
+export interface Answered {
+  readonly status: number
+  readonly retryAfterMs: number
+}
+
+/** Undefined where there was no answer. */
+export function answered(error: unknown): Answered | undefined {
+  const cause = error instanceof AppError ? error.cause : undefined
+  return typeof cause === 'object' && cause !== null && 'retryAfterMs' in cause ? (cause as Answered) : undefined
+}
+
+const stallMs = 60_000
 
 type Settings = Pick<Config, 'URL' | 'PORT'>
 
@@ -28,7 +73,11 @@ export function createClient({ URL: configured, PORT: port }: Settings, signal: 
   async function request(path: string, init: RequestInit = {}): Promise<Response> {
     let response: Response
     try {
-      response = await fetch(url + path, { ...init, signal })
+      const own = init.signal ?? undefined
+      response = await fetch(url + path, {
+        ...init,
+        signal: own === undefined ? signal : AbortSignal.any([signal, own]),
+      })
     } catch (error) {
       throw signal.aborted ? error : unreachable(url, error)
     }
@@ -36,8 +85,7 @@ export function createClient({ URL: configured, PORT: port }: Settings, signal: 
     throw await refusal(url, response)
   }
 
-  async function json<T>(path: string, init?: RequestInit): Promise<T> {
-    const response = await request(path, init)
+  async function read<T>(response: Response): Promise<T> {
     try {
       return (await response.json()) as T
     } catch (error) {
@@ -45,8 +93,12 @@ export function createClient({ URL: configured, PORT: port }: Settings, signal: 
     }
   }
 
-  return {
+  const json = async <T>(path: string, init?: RequestInit): Promise<T> => await read(await request(path, init))
+
+  const client: Client = {
     url,
+    request,
+    ask: json,
     get: (path) => json(path),
     post: (path, body) =>
       json(path, {
@@ -54,25 +106,43 @@ export function createClient({ URL: configured, PORT: port }: Settings, signal: 
         ...(body !== undefined && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
       }),
 
-    async upload(path, file, onProgress) {
-      await using handle = await openInput(file)
-      const stat = await handle.stat()
-      if (stat.isDirectory()) throw new AppError('invalid', `${file} is a directory. Give the files in it.`)
-      const total = stat.isFile() ? stat.size : null
-      async function* body(): AsyncGenerator<Uint8Array> {
-        let done = 0
-        for await (const chunk of handle.createReadStream({ highWaterMark: 1 << 18, autoClose: false })) {
-          yield chunk as Buffer
-          done += (chunk as Buffer).length
-          onProgress(done, total)
+    async send(path, { method, headers, body, bytes, signal: own }) {
+      const stall = new AbortController()
+      async function* watched(): AsyncGenerator<Uint8Array> {
+        for await (const chunk of body) {
+          const watch = setTimeout(() => stall.abort(stalled(url)), stallMs)
+          try {
+            yield chunk
+          } finally {
+            clearTimeout(watch)
+          }
         }
       }
-      return await json(path, {
-        method: 'POST',
-        body: ReadableStream.from(body()),
+      return await request(path, {
+        method,
+        headers: { ...headers, ...(bytes !== null && { 'content-length': String(bytes) }) },
+        body: ReadableStream.from(watched()),
         duplex: 'half',
-        headers: { 'content-type': 'text/csv', ...(total !== null && { 'content-length': String(total) }) },
+        // Only so does fetch not keep the whole body in memory, to send it again after a redirect.
+        redirect: 'error',
+        window: null,
+        signal: own === undefined ? stall.signal : AbortSignal.any([stall.signal, own]),
       })
+    },
+
+    async upload(path, file, onBytes, headers = {}) {
+      const source = typeof file === 'string' ? await lookAt(file) : file
+      await using opened = await openSource(source)
+      async function* body(): AsyncGenerator<Uint8Array> {
+        let done = 0
+        for await (const chunk of opened.bytes()) {
+          yield chunk
+          done += chunk.byteLength
+          onBytes(done)
+        }
+      }
+      const given = { 'content-type': 'text/csv', ...headers }
+      return await read(await client.send(path, { method: 'POST', headers: given, body: body(), bytes: source.size }))
     },
 
     async download(path) {
@@ -91,6 +161,7 @@ export function createClient({ URL: configured, PORT: port }: Settings, signal: 
       }
     },
   }
+  return client
 }
 
 async function* lines(body: ReadableStream<Uint8Array>, url: string, signal: AbortSignal): AsyncGenerator<string> {
@@ -106,18 +177,11 @@ async function* lines(body: ReadableStream<Uint8Array>, url: string, signal: Abo
   }
 }
 
-async function openInput(file: string) {
-  try {
-    return await open(file)
-  } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT')
-      throw new AppError('not_found', `There is no file ${file}. Check the path.`, { cause })
-    throw new AppError('invalid', `${file} cannot be read (${errnoOf(cause)}).`, { cause })
-  }
-}
-
+/** What keeps a body from being read is told as it is. */
 function unreachable(url: string, error: unknown): AppError {
+  if (error instanceof AppError) return error
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  if (cause instanceof AppError) return cause
   if (errnoOf(cause) === 'ECONNREFUSED') {
     const message = `No Rowmill answers at ${url}. Start it with \`npm start\`, or set ROWMILL_URL to where it is.`
     return new AppError('unavailable', message, { cause })
@@ -128,17 +192,35 @@ function unreachable(url: string, error: unknown): AppError {
   })
 }
 
+function stalled(url: string): AppError {
+  return new AppError('unavailable', `Nothing has moved on the connection to ${url} for a minute. Try again.`)
+}
+
 async function refusal(url: string, response: Response): Promise<AppError> {
-  const strange = new AppError(
-    'unavailable',
-    `What answers at ${url} is no Rowmill (HTTP ${response.status}). Check ROWMILL_URL.`,
-  )
-  if (response.headers.get('content-type')?.startsWith('application/problem+json') !== true) return strange
-  const { code, detail, details } = (await response.json()) as z.infer<typeof problemSchema>
-  if (code === 'internal') return new AppError('crashed', `Rowmill at ${url} had an internal error; its log says more.`)
-  return new AppError(isCode(code) ? code : 'invalid', detail, details === undefined ? {} : { details })
+  const { status, headers } = response
+  const cause: Answered = { status, retryAfterMs: Number(headers.get('retry-after') ?? 0) * 1000 || 0 }
+  const isOurs = headers.get('content-type')?.startsWith('application/problem+json') === true
+  // An answer to HEAD has no body.
+  const text = isOurs ? await response.text().catch(() => '') : ''
+  if (isOurs && text === '') {
+    return new AppError(codeOf(status), `Rowmill at ${url} refuses this (HTTP ${status}).`, { cause })
+  }
+  if (!isOurs) {
+    return new AppError('unavailable', `What answers at ${url} is no Rowmill (HTTP ${status}). Check ROWMILL_URL.`, {
+      cause,
+    })
+  }
+  const { code, detail, details } = JSON.parse(text) as z.infer<typeof problemSchema>
+  if (code === 'internal') {
+    return new AppError('crashed', `Rowmill at ${url} had an internal error; its log says more.`, { cause })
+  }
+  return new AppError(isCode(code) ? code : 'invalid', detail, { cause, ...(details !== undefined && { details }) })
 }
 
 function isCode(text: string): text is ErrorCode {
   return Object.hasOwn(errorCodes, text)
+}
+
+function codeOf(status: number): ErrorCode {
+  return (Object.keys(errorCodes) as ErrorCode[]).find((code) => errorCodes[code].status === status) ?? 'unavailable'
 }

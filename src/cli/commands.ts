@@ -2,8 +2,9 @@
 import { Command, Help, Option } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
 import { asAppError } from '../errors.ts'
-import { type ReaderOptions, taskStates } from '../model.ts'
-import type { Context, ExitCode } from './context.ts'
+import { taskStates } from '../model.ts'
+import type { ReaderOptions } from '../definition.ts'
+import type { Run } from './context.ts'
 import { harmlessContext, harmlessError, inLine } from './harmless.ts'
 import {
   dryRunOption,
@@ -16,8 +17,7 @@ import {
   wholeNumber,
 } from './options.ts'
 import { outputPlace } from './places.ts'
-
-export type Run = (command: (context: Context) => Promise<ExitCode>) => Promise<void>
+import { addPush } from './push-command.ts'
 
 interface RunOptions {
   readonly output?: string
@@ -182,50 +182,6 @@ interface CleanOptions extends ReaderOptions {
   readonly output?: string
   readonly rejects?: string
   readonly report?: string
-}
-
-/** What the task says that is corrected. */
-const withTask = ['pipeline', 'param', 'dryRun', 'plan']
-
-interface PushOptions {
-  readonly pipeline?: string
-  readonly corrects?: string
-  readonly wait: boolean
-  readonly output?: string
-  readonly param: GivenParams
-  readonly dryRun: boolean
-  readonly plan?: string
-}
-
-function addPush(program: Command, run: Run): void {
-  const push = program
-    .command('push')
-    .description('send files to the service and have a pipeline run over them')
-    .argument('<FILE...>', 'CSV files; several are united by their columns')
-    .option('-p, --pipeline <NAME>', 'the pipeline to run (required, but with --corrects)')
-    .addOption(new Option('--corrects <ID>', 'the file has the rejects of this task, corrected').conflicts(withTask))
-    .option('-w, --wait', 'wait for the end and fetch what comes out', false)
-    .option('-o, --output <DIR>', 'with --wait: save each output as DIR/NAME.FORMAT, rejects as DIR/rejects.csv')
-    .addOption(paramOption())
-    .addOption(dryRunOption())
-    .addOption(planOption())
-    .action((files: string[], { pipeline, corrects, param: params, wait, dryRun, plan, ...options }: PushOptions) =>
-      run(async (context) => {
-        if (pipeline === undefined && corrects === undefined)
-          push.error("error: required option '-p, --pipeline <NAME>' not specified")
-        if (corrects !== undefined && files.length > 1) push.error('error: --corrects takes one file')
-        const task = { pipeline: pipeline ?? '', params, dryRun, planHash: plan }
-        const order = corrects === undefined ? task : { corrects }
-        const output = await outputPlace(options.output)
-        return (await import('./push.ts')).push({ files, order, wait, output }, context)
-      }),
-    )
-  examples(push, [
-    ['./rowmill push plays.csv --pipeline song-plays --wait > totals.csv', 'progress on stderr'],
-    ['./rowmill push plays.csv --pipeline song-plays', 'prints the id of the task and returns'],
-    ['ROWMILL_URL=http://localhost:8000 ./rowmill push a.csv b.csv -p profile --wait -o out', ''],
-    ['./rowmill push out/rejects.fixable.csv --corrects ID --wait', 'once its cells are put right'],
-  ])
 }
 
 function addTasks(program: Command, run: Run): void {

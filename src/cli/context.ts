@@ -24,3 +24,6 @@ export interface Context {
   readonly stderr: Writable
   readonly log: Log
 }
+
+/** Makes the context that a command works with, and keeps its exit code. */
+export type Run = (command: (context: Context) => Promise<ExitCode>) => Promise<void>

@@ -1,4 +1,5 @@
-import type { OutputBalance, TableOutput } from '../model.ts'
+import type { TableOutput } from '../model.ts'
+import type { OutputBalance } from '../balances.ts'
 import { inLine } from './harmless.ts'
 import { quantity } from './progress.ts'
 

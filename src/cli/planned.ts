@@ -1,4 +1,4 @@
-import type { Plan } from '../model.ts'
+import type { Plan } from '../balances.ts'
 import { inLine } from './harmless.ts'
 import { countedRows } from './loaded.ts'
 

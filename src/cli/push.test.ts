@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -27,6 +27,11 @@ Umbrella,2020-01-02,250
 
 async function file(name: string, text: string): Promise<string> {
   await writeFile(join(folder, name), text)
+  return join(folder, name)
+}
+
+async function empty(name: string): Promise<string> {
+  await mkdir(join(folder, name))
   return join(folder, name)
 }
 
@@ -79,17 +84,57 @@ test('a file that breaks its contract: exit 1, the reason and the first rejects'
   assert.deepEqual(await readdir(out), ['rejects.csv'])
 })
 
+test('what was done already is told, with its results; --again does it once more', async () => {
+  const path = await file('twice.csv', 'Song,Date,Number of Plays\nTwice,2020-01-02,2\n')
+  const push = ['push', path, '-p', 'song-plays']
+  const once = (await rowmill(push, env)).stdout.trim()
+  const told = new RegExp(`^Task ${once} (has done|is doing) this already\\. Add --again to do it once more\\.\\n`)
+  const twice = await rowmill([...push, '--wait'], env)
+  assert.match(twice.stderr, new RegExp(`${told.source}Task ${once}\\n`))
+  assert.deepEqual([twice.code, twice.stdout.split('\n')[1]], [0, 'Twice,2020-01-02,2'])
+  assert.match((await rowmill(push, env)).stderr, told)
+  const again = await rowmill([...push, '--again'], env)
+  assert.deepEqual([again.code, again.stderr], [0, ''])
+  assert.notEqual(again.stdout.trim(), once)
+})
+
+test('what was done already is told of a long file once it has been read', async () => {
+  const rows = Array.from({ length: 600_000 }, (_, i) => `Long ${i},2020-01-02,1\n`)
+  const path = await file('long.csv', `Song,Date,Number of Plays\n${rows.join('')}`)
+  const small = { ...env, ROWMILL_STATE: join(folder, 'state') }
+  const push = ['push', path, '-p', 'song-plays', '--wait', '-o', join(folder, 'long')]
+  const first = await rowmill([...push, '--parts', '2'], small)
+  const [, id] = /^Task (\w{26})$/m.exec(first.stderr) ?? []
+  const { code, stderr } = await rowmill(push, small)
+  assert.equal(code, 0, stderr)
+  assert.match(stderr, new RegExp(`^Task ${id} has done this already\\. Add --again`, 'm'))
+  assert.match(stderr, /totals\.csv: 600,000 rows/)
+})
+
 test('several files of one input are one task', async () => {
   const more = await file('more.csv', 'Song,Date,Number of Plays\nUmbrella,2020-01-02,750\n')
   const { code, stdout } = await rowmill(['push', 'examples/plays.csv', more, '-p', 'song-plays', '--wait'], env)
   assert.deepEqual([code, stdout], [0, totals.replace(',250', ',1000')])
 })
 
+test('the files of a directory are one task, and their table is called after it', async () => {
+  const plays = join(folder, 'sales')
+  await mkdir(plays)
+  await file('sales/a.csv', 'id,name\n1,Ada\n')
+  await file('sales/b.csv', 'name,id\nBob,2\n')
+  const { code, stderr } = await rowmill(['push', plays, '-p', 'load', '--wait'], env)
+  assert.equal(code, 0, stderr)
+  assert.match(stderr, /^warehouse sales: 2 rows/m)
+})
+
 test('what the service refuses is told in its words, and a wrong path before anything is sent', async () => {
   for (const [args, message] of [
     [['examples/plays.csv', '-p', 'song-play'], /There is no pipeline song-play\. Did you mean song-plays\?/],
     [['examples/plays.csv', '-p', 'song-plays', '--param', 'day=1'], /takes no params/],
-    [['examples', '-p', 'song-plays'], /examples is a directory/],
+    [[await empty('empty'), '-p', 'song-plays'], /empty is a directory without any files in it/],
+    [['examples', 'none.csv', '-p', 'song-plays'], /examples is a directory\. Give the files in it/],
+    [['examples', '--corrects', 'x'], /examples is a directory, and a correction is one file/],
+    [['examples', '-p', 'song-play'], /There is no pipeline song-play\. Did you mean song-plays\?/],
     [['none.csv', '-p', 'song-plays'], /There is no file none\.csv/],
   ] as const) {
     const { code, stdout, stderr } = await rowmill(['push', ...args], env)

@@ -1,31 +1,22 @@
 import { createHash } from 'node:crypto'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { AppError } from '../errors.ts'
 import { readRejects } from '../csv/listed.ts'
-import { type Client, createClient, type TaskAnswer, type UploadAnswer } from './client.ts'
+import { isEnded } from '../model.ts'
+import { type Client, createClient, type TaskAnswer } from './client.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
 import { followShown } from './follow.ts'
 import { errorText, inLine } from './harmless.ts'
-import { type Meter, quantity, withMeter } from './progress.ts'
+import { quantity } from './progress.ts'
 import { tableLine } from './loaded.ts'
 import { planText } from './planned.ts'
 import { familyLine, fixableFiles, rejectsFile, rejectsTable, shownRejects } from './rejects.ts'
 import { makeFolder, save } from './save.ts'
+import { submit, type Submission } from './sending/submit.ts'
 
-export interface PushArgs {
-  readonly files: readonly string[]
-  /** What to do with them: run a pipeline, or correct the rejects of a task, which takes one file. */
-  readonly order:
-    | {
-        readonly pipeline: string
-        readonly params: Readonly<Record<string, string | readonly string[]>>
-        readonly dryRun: boolean
-        /** The plan that alone may be carried out. */
-        readonly planHash: string | undefined
-      }
-    | { readonly corrects: string }
+export interface PushArgs extends Submission {
   readonly wait: boolean
   /** Where outputs go; a single one goes to stdout without it. */
   readonly output: string | undefined
@@ -37,14 +28,15 @@ export async function push(args: PushArgs, context: Context): Promise<ExitCode> 
   const client = createClient(config, signal)
   // Before the bytes travel, not after.
   if (args.output !== undefined) await makeFolder(args.output)
-  const task = await withMeter(stderr, (meter) => submit(client, args, meter))
+  const { task, duplicate } = await submit(client, args, context)
+  if (duplicate) stderr.write(doneAlready(task))
   if (!args.wait) {
     stdout.write(`${task.id}\n`)
     return exitCodes.done
   }
 
   stderr.write(`Task ${task.id}\n`)
-  const ended = await followShown(client, task, context)
+  const ended = await followToEnd(client, task, context)
   for (const { message } of ended.warnings) stderr.write(`Warning: ${inLine(message)}\n`)
   if (ended.state === 'succeeded') return await fetchResults(client, ended, args.output, context)
   await tellRejects(client, ended, args.output, context)
@@ -53,32 +45,17 @@ export async function push(args: PushArgs, context: Context): Promise<ExitCode> 
   return exitCodes.failed
 }
 
-/** One file and its task go in one request; several are stored first. */
-async function submit(client: Client, args: PushArgs, meter: Meter): Promise<TaskAnswer> {
-  const { files, order } = args
-  const send = <T>(file: string, more: [string, string][], path = '/v1/uploads') => {
-    const query = new URLSearchParams([['name', basename(file)], ...more])
-    const label = `Uploading ${inLine(basename(file))}`
-    return client.upload<T>(`${path}?${query.toString()}`, file, (done, total) => {
-      meter.show(label, { unit: 'bytes', done, total })
-    })
-  }
-  const [file] = files
-  if ('corrects' in order) {
-    const path = `/v1/tasks/${encodeURIComponent(order.corrects)}/corrections`
-    return (await send<{ task: TaskAnswer }>(file ?? '', [], path)).task
-  }
-  const { pipeline: name, params, dryRun, planHash } = order
-  if (file !== undefined && files.length === 1) {
-    const given = Object.entries(params).flatMap(([param, values]) =>
-      [values].flat().map((value): [string, string] => [`param.${param}`, value]),
-    )
-    const plan = Object.entries({ ...(dryRun && { dryRun: 'true' }), ...(planHash !== undefined && { planHash }) })
-    return (await send<{ task: TaskAnswer }>(file, [['pipeline', name], ...plan, ...given])).task
-  }
-  const inputs: { upload: string }[] = []
-  for (const each of files) inputs.push({ upload: (await send<{ upload: UploadAnswer }>(each, [])).upload.id })
-  return await client.post('/v1/tasks', { pipeline: name, inputs, params, dryRun, planHash })
+/** Whether a task would only repeat an earlier one may be known only when its files are read: then that one counts. */
+async function followToEnd(client: Client, task: TaskAnswer, context: Context): Promise<TaskAnswer> {
+  const ended = await followShown(client, task, context)
+  if (ended.state !== 'cancelled' || ended.duplicateOf === null) return ended
+  const earlier = await client.get<TaskAnswer>(`/v1/tasks/${ended.duplicateOf}`)
+  context.stderr.write(doneAlready(earlier))
+  return await followShown(client, earlier, context)
+}
+
+function doneAlready({ id, state }: TaskAnswer): string {
+  return `Task ${id} ${isEnded(state) ? 'has done' : 'is doing'} this already. Add --again to do it once more.\n`
 }
 
 async function fetchResults(

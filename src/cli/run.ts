@@ -5,11 +5,13 @@ import { pipeline as pipe } from 'node:stream/promises'
 import { readRejects } from '../csv/listed.ts'
 import { AppError } from '../errors.ts'
 import { failAt } from '../failpoints.ts'
-import { isFile, isForTable, type Progress } from '../model.ts'
+import { isFile, type Progress } from '../model.ts'
+import { isForTable } from '../definition.ts'
 import { loadPipelines, pipelineFolders } from '../pipeline/load.ts'
 import { assignInputs } from '../pipeline/match.ts'
 import { checkParams } from '../pipeline/params.ts'
-import type { Engine, ProducedFile, Report } from '../ports.ts'
+import type { Engine } from '../ports.ts'
+import type { ProducedFile, Report } from '../job.ts'
 import { openTableSinks, tableSinkNames } from '../sinks/open.ts'
 import type { Shipped } from '../work/deliver.ts'
 import { runWhole } from '../work/ahead.ts'
@@ -77,8 +79,7 @@ export async function run(args: RunArgs, engine: Engine, context: Context): Prom
   // By what is in them a run is told from others.
   const isPlanned = hasTables || args.dryRun || args.planHash !== undefined
   const before = await fingerprints(inputs)
-  const paths = inputs.map(({ path }) => path)
-  const digests = isPlanned ? digestsOf(paths, signal) : undefined
+  const digests = isPlanned ? digestsOf(inputs, signal) : undefined
   digests?.catch(() => undefined)
   const fail = failAt(config.FAILPOINT)
   const sinks = await openTableSinks(config, fail, new Set(specs.map(([, { to }]) => to)))
@@ -86,7 +87,7 @@ export async function run(args: RunArgs, engine: Engine, context: Context): Prom
   const targets = await targetsOf(sinks, pipeline, params, inputs[0]?.name ?? '', undefined)
   const job = { pipeline, params, inputs, before, targets, now: Date.now(), ...limitsOf(config), signal }
   const planned = digests?.then((found) => {
-    const files = inputs.map(({ input }, i) => [input, found[i] ?? ''] as const)
+    const files = inputs.map(({ input }, i) => [input, found[i]?.sha256 ?? ''] as const)
     return { files, names: inputs.map(({ name }) => name), text, params, targets }
   })
   planned?.catch(() => undefined)

@@ -35,7 +35,7 @@ async function runExample({ ingest }: App, { stdout, signal }: Context): Promise
   const { task } = await ingest.uploads.receive(local, {
     name: basename(path),
     source: createReadStream(path),
-    run: { pipeline: 'song-plays', params: {} },
+    wish: { run: { pipeline: 'song-plays', params: {} } },
   })
   if (task === undefined) return
   const ended = await ingest.tasks.wait(local, task.id, exampleMs, signal)

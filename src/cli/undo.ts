@@ -1,4 +1,4 @@
-import type { Undone } from '../model.ts'
+import type { Undone } from '../balances.ts'
 import { createClient, type TaskAnswer } from './client.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
 import { followShown } from './follow.ts'

@@ -1,5 +1,5 @@
 /** What the columns that a pipeline declares say about a file's form: more than any guess. */
-import type { ReaderOptions } from '../model.ts'
+import type { ReaderOptions } from '../definition.ts'
 import { standardDialect } from './dialect.ts'
 import { Machine } from './machine.ts'
 import { nextLine } from './sniff/trial.ts'

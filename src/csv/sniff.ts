@@ -7,7 +7,8 @@
  * and the dialect under which it looks most like a table is taken (`sniff/grade.ts`). What is looked at is bounded: at
  * most 256 KiB or 1000 records each time, but all of the sample where its records are longer than that.
  */
-import type { ReaderOptions, Warning } from '../model.ts'
+import type { Warning } from '../model.ts'
+import type { ReaderOptions } from '../definition.ts'
 import type { Dialect } from './dialect.ts'
 import { Machine } from './machine.ts'
 import { type Alternative, type Choice, choose } from './sniff/choose.ts'

@@ -6,7 +6,7 @@ import { suite, test } from 'node:test'
 import { mill, nothing } from '../../test/engine-fixture.ts'
 import { Kernel } from '../csv/kernel/kernel.ts'
 import { passRecords } from '../csv/passage.ts'
-import { type Job, jobFile, type Report } from '../ports.ts'
+import { type Job, jobFile, type Report } from '../job.ts'
 import type { Passages } from './pass.ts'
 import { runJob } from './run.ts'
 

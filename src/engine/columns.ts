@@ -1,6 +1,7 @@
 import { AppError } from '../errors.ts'
 import { foldCase } from '../identifiers.ts'
-import type { InputSpec, Warning } from '../model.ts'
+import type { Warning } from '../model.ts'
+import type { InputSpec } from '../definition.ts'
 import { type ColumnType, type Field, plainField, type Schema } from '../table-schema.ts'
 
 /** A column of a relation and where its cells stand in the file. */

@@ -3,7 +3,7 @@
  * out, and a record that still cannot be split, because nobody has filled in its cells, is a reject again.
  */
 import { AppError } from '../errors.ts'
-import type { ReaderOptions } from '../model.ts'
+import type { ReaderOptions } from '../definition.ts'
 import type { Column } from './columns.ts'
 
 /** The columns beside those of the original. */

@@ -5,7 +5,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cleanLine } from '../csv/write.ts'
-import type { RejectsReport } from '../ports.ts'
+import type { RejectsReport } from '../job.ts'
 import { nameColumns } from './columns.ts'
 import { columnsBefore, labelsOf, rawColumn } from './correction.ts'
 import type { InputFile } from './relation.ts'

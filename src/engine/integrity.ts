@@ -1,6 +1,6 @@
 /** The keys of all inputs, checked over every record: those that are told apart, and those that refer to others. */
 import { excerpt } from '../csv/excerpt.ts'
-import type { Pipeline } from '../model.ts'
+import type { Pipeline } from '../definition.ts'
 import { cellsOf, cellsSql, faultySource } from './check.ts'
 import type { Database } from './duckdb.ts'
 import {

@@ -3,7 +3,7 @@
  * GROUP BY and joins, which DuckDB spills to disk; nothing is kept here.
  */
 import { quoteName } from '../identifiers.ts'
-import type { InputSpec } from '../model.ts'
+import type { InputSpec } from '../definition.ts'
 import { columnSql, type Source, soundSql, valuesSql } from './relation.ts'
 
 /** A key of an input that is to be checked over all its records. */

@@ -1,7 +1,7 @@
 /** The SQL of a pipeline, tried on empty relations. */
 import { AppError } from '../errors.ts'
 import { quoteName } from '../identifiers.ts'
-import type { Pipeline } from '../model.ts'
+import type { Pipeline } from '../definition.ts'
 import { Database } from './duckdb.ts'
 import { selectColumns } from './outputs.ts'
 import { createRejectsRelation } from './rejects.ts'

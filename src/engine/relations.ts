@@ -1,7 +1,7 @@
 /** What the SQL of a pipeline can name: its inputs, and the relations that always exist. */
 import { quoteName } from '../identifiers.ts'
-import type { InputBalance } from '../model.ts'
-import type { Job } from '../ports.ts'
+import type { InputBalance } from '../balances.ts'
+import type { Job } from '../job.ts'
 import { type Database } from './duckdb.ts'
 import { type Source, typedSql } from './relation.ts'
 

@@ -1,5 +1,5 @@
 /** What of a contract only DuckDB can judge: patterns, the values that constraints name, zones. */
-import type { Pipeline } from '../model.ts'
+import type { Pipeline } from '../definition.ts'
 import type { Field, Scalar } from '../table-schema.ts'
 import { constantSoundSql, patternSql } from './constraints.ts'
 import { type Database, quoteText, SqlError } from './duckdb.ts'

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { declare, mill, nothing, output } from '../../test/engine-fixture.ts'
-import type { ParamSpec, Pipeline } from '../model.ts'
+import type { ParamSpec, Pipeline } from '../definition.ts'
 import type { ColumnType } from '../table-schema.ts'
-import { jobFile } from '../ports.ts'
+import { jobFile } from '../job.ts'
 import { runJob } from './run.ts'
 
 const songPlays: Partial<Pipeline> = {

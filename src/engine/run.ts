@@ -11,17 +11,11 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { AppError } from '../errors.ts'
-import {
-  type FileSpec,
-  type InputBalance,
-  isForTable,
-  type OutputSpec,
-  type Pipeline,
-  taskError,
-  type TaskError,
-  type Warning,
-} from '../model.ts'
-import { type Job, type JobTarget, type ProducedFile, type Report, type RunOptions, jobFile } from '../ports.ts'
+import { taskError, type TaskError, type Warning } from '../model.ts'
+import { type FileSpec, isForTable, type OutputSpec, type Pipeline } from '../definition.ts'
+import type { InputBalance } from '../balances.ts'
+import type { RunOptions } from '../ports.ts'
+import { type Job, type JobTarget, type ProducedFile, type Report, jobFile } from '../job.ts'
 import { countFaulty, tellFaults, verdictOf } from './check.ts'
 import { refuseMore } from './correction.ts'
 import { Database, SqlError } from './duckdb.ts'

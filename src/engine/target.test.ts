@@ -8,7 +8,7 @@ import { passRecords } from '../csv/passage.ts'
 import type { Passages } from './pass.ts'
 import { parseTabbed } from '../csv/tabbed.ts'
 import type { DriftPolicy, Target } from '../model.ts'
-import type { Job, RowFormat, TargetColumn } from '../ports.ts'
+import type { Job, RowFormat, TargetColumn } from '../job.ts'
 import type { ColumnType, Constraints } from '../table-schema.ts'
 
 const sql = 'FROM file'

@@ -25,11 +25,23 @@ export async function takeStreams(app: FastifyInstance): Promise<void> {
 
 /** @throws {AppError} invalid, unsupported */
 export async function openBody(request: FastifyRequest): Promise<Incoming> {
-  const encoding = request.headers['content-encoding'] ?? 'identity'
-  if (encoding !== 'identity') {
-    throw new AppError('unsupported', `Content-Encoding ${encoding} is not undone here. Send the file as it is.`)
+  const encoding = (request.headers['content-encoding'] ?? 'identity').toLowerCase()
+  // Compressed files are taken as they are, and so are those that a client calls compressed on their way.
+  if (!['identity', 'gzip', 'x-gzip', 'zstd'].includes(encoding)) {
+    throw new AppError(
+      'unsupported',
+      `Content-Encoding ${encoding} is not undone here. Send the file as it is, or in gzip.`,
+    )
   }
-  if (request.isMultipart()) return openForm(request)
+  if (request.isMultipart()) {
+    if (request.headers['content-digest'] !== undefined || request.headers['repr-digest'] !== undefined) {
+      throw new AppError(
+        'invalid',
+        'A digest of a whole form is not compared. Send the file as the body, or its sha256.',
+      )
+    }
+    return openForm(request)
+  }
   const length = request.headers['content-length']
   return {
     source: plain(request.raw),
@@ -39,13 +51,23 @@ export async function openBody(request: FastifyRequest): Promise<Incoming> {
   }
 }
 
-async function* plain(raw: IncomingMessage): AsyncGenerator<Uint8Array> {
+/** The bytes of a request as they come. A chunk is good until the next one is asked for. */
+export async function* plain(raw: IncomingMessage): AsyncGenerator<Uint8Array> {
   try {
     // Whoever stops reading has an answer to give: the connection must outlive the iteration.
-    for await (const chunk of raw.iterator({ destroyOnReturn: false })) yield chunk as Buffer
+    for await (const chunk of raw.iterator({ destroyOnReturn: false })) {
+      yield chunk as Buffer
+      release(chunk as Buffer)
+    }
   } catch (cause) {
     throw new AppError('invalid', 'The connection broke off before the whole body had come. Send it again.', { cause })
   }
+}
+
+/** Gives a chunk's memory back at once. The collector would let gigabytes of them pass before it does. */
+function release({ buffer, byteLength }: Buffer): void {
+  // Small ones share their memory with others.
+  if (byteLength === buffer.byteLength && byteLength > 8192 && buffer instanceof ArrayBuffer) buffer.transfer(0)
 }
 
 async function openForm(request: FastifyRequest): Promise<Incoming> {

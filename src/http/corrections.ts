@@ -4,8 +4,10 @@ import { AppError } from '../errors.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import { openBody } from './body.ts'
 import { principal } from './request.ts'
-import { idParams, problems, wait } from './schemas.ts'
-import { answering, received } from './uploads.ts'
+import { idParams, wait } from './schemas.ts'
+import { toldDigests } from './digests.ts'
+import { answering, receivedAnswers } from './received.ts'
+import { idempotencyKey } from './request.ts'
 
 const named = {
   name: z.string().optional().describe('What the file is called. Default: its name in the form, else upload.csv.'),
@@ -31,23 +33,19 @@ export function correctionRoutes(ingest: Ingest, closing: AbortSignal): FastifyP
             format: 'binary',
             description: 'The file itself, or a form with it; name may stand before it as a field.',
           }),
-          response: {
-            200: received.describe('Stored, and the task has ended while the client waited.'),
-            202: received.describe('Stored, and a task is on its way.'),
-            ...problems,
-          },
+          response: receivedAnswers,
         },
       },
       async (request, reply) => {
         const { wait: seconds, ...query } = request.query
+        const told = toldDigests(request)
         const { source, fileName, fields, size } = await openBody(request)
         const form = formSchema.safeParse({ ...query, ...fields })
         if (!form.success) throw new AppError('invalid', 'Only name goes into the form here, once, before the file.')
         const name = form.data.name ?? fileName ?? 'upload.csv'
-        const delivery = { name, source, size, corrects: request.params.id }
-        const { upload, task } = await ingest.uploads.receive(principal(request), delivery)
-        if (task === undefined) throw new AppError('internal', 'Internal error')
-        return answer(request, reply, { upload, task }, seconds)
+        const delivery = { name, source, size, told, wish: { corrects: request.params.id } }
+        const received = await ingest.uploads.receive(principal(request), delivery, idempotencyKey(request))
+        return await answer(request, reply, received, seconds)
       },
     )
   }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { AppError } from '../errors.ts'
 import type { Ingest } from '../ingest/ingest.ts'
-import { json, say, serve } from '../../test/http-fixture.ts'
+import { hold, json, say, serve, until } from '../../test/http-fixture.ts'
 
 test('every refusal is a problem with a code, and no page', async () => {
   await using served = await serve()
@@ -143,4 +144,18 @@ test('the docs page and all that it loads come from here', async () => {
   }
   const document = await json(await fetch(`${served.url}/openapi.json`))
   assert.equal(document['openapi'], '3.1.0')
+})
+
+test('a body that stops coming is answered with 408, and so are headers; who is worked for is waited for', async () => {
+  await using served = await serve({ timeouts: { idle: 300, headers: 300 } })
+  const head = 'POST /v1/uploads HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n'
+  for (const bytes of [head, `${head}\r\nSong,Date`]) {
+    const socket = await hold(served.port, bytes)
+    assert.match(await text(socket), /^HTTP\/1\.1 408 /)
+  }
+  const query = '?pipeline=song-plays&wait=1'
+  const waiting = await fetch(`${served.url}/v1/uploads${query}`, { method: 'POST', body: 'Song,Date\n' })
+  assert.equal(waiting.status, 202)
+  // Nothing is left of what did not come.
+  await until(async () => (await served.catalog.listUploads('local', { limit: 9 })).length === 1)
 })

@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http'
+import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply } from 'fastify'
 import type { z } from 'zod'
@@ -72,11 +72,25 @@ export function answerClientError(error: Error, socket: Socket): void {
     socket.destroy()
     return
   }
-  const problem = toProblem(
-    errnoOf(error) === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? new AppError('timeout', 'The request took too long to arrive. Send it again.')
-      : new AppError('invalid', 'The request is not valid HTTP, or its headers are too long.'),
-  )
+  if (errnoOf(error) === 'ERR_HTTP_REQUEST_TIMEOUT') answerTimeout(socket)
+  else answerBare(socket, new AppError('invalid', 'The request is not valid HTTP, or its headers are too long.'))
+}
+
+/** RFC 9110, 10.1.1: what a client expects beyond `100-continue` nobody knows. */
+export function refuseExpectation(response: ServerResponse): void {
+  const problem = toProblem(new AppError('invalid', 'Nothing is known of what Expect asks for. Leave it out.'))
+  const body = JSON.stringify({ ...problem, title: STATUS_CODES[417], status: 417 })
+  const length = Buffer.byteLength(body)
+  response.writeHead(417, { 'content-type': problemType, 'content-length': length, connection: 'close' }).end(body)
+}
+
+/** A request that does not come to its end is answered on the bare socket, too. */
+export function answerTimeout(socket: Socket): void {
+  answerBare(socket, new AppError('timeout', 'The request took too long to arrive. Send it again.'))
+}
+
+function answerBare(socket: Socket, error: AppError): void {
+  const problem = toProblem(error)
   const body = JSON.stringify(problem)
   socket.end(
     [

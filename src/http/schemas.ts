@@ -5,22 +5,13 @@
 import { z } from 'zod'
 import { type ErrorCode, errorCodes } from '../errors.ts'
 import { isId } from '../ids.ts'
-import {
-  isFile,
-  loadModes,
-  maxLeftKeys,
-  type Output,
-  outputFormats,
-  type RejectsFile,
-  type Task,
-  taskStates,
-  type Upload,
-} from '../model.ts'
+import { isFile, loadModes, type Output, outputFormats, type RejectsFile, type Task, taskStates } from '../model.ts'
+import { maxLeftKeys } from '../balances.ts'
 import type { LoadedPipeline } from '../pipeline/load.ts'
 
-const count = z.int().nonnegative()
-const time = z.iso.datetime()
-const sha256 = z.string().describe('Hex.')
+export const count = z.int().nonnegative()
+export const time = z.iso.datetime()
+export const sha256 = z.string().describe('Hex.')
 
 export const maxWait = 60
 export const maxPage = 200
@@ -63,34 +54,6 @@ const problem = {
 /** The refusals that every route may answer with. */
 export const problems = { '4xx': problem, '5xx': problem }
 
-// ------------------------------------------------------------------------------------------------- uploads
-
-export const uploadSchema = z
-  .object({
-    id: z.string(),
-    name: z.string(),
-    state: z.enum(['open', 'complete', 'deleted']),
-    bytes: count,
-    sha256: sha256.nullable(),
-    createdAt: time,
-    completedAt: time.nullable(),
-    links: z.object({ self: z.string() }),
-  })
-  .meta({ id: 'Upload' })
-
-export function showUpload({ id, name, state, bytes, sha256: digest, createdAt, completedAt }: Upload) {
-  return {
-    id,
-    name,
-    state,
-    bytes,
-    sha256: digest,
-    createdAt: iso(createdAt),
-    completedAt: isoOrNull(completedAt),
-    links: { self: `/v1/uploads/${id}` },
-  } satisfies z.input<typeof uploadSchema>
-}
-
 // --------------------------------------------------------------------------------------------------- tasks
 
 const texts: z.ZodType<readonly string[]> = z.array(z.string())
@@ -111,6 +74,7 @@ export const submitSchema = z
     params: z.record(z.string(), paramSchema).default({}),
     dryRun: z.boolean().optional().describe('Deliver nothing, and find out what it would come to: the task’s `plan`.'),
     planHash: planHash.optional(),
+    again: z.boolean().optional().describe('Run it even if the same was done before.'),
   })
   .meta({ id: 'Submission' })
 
@@ -214,6 +178,8 @@ export const taskSchema = z
       })
       .nullable(),
     retryOf: z.string().nullable(),
+    duplicateOf: z.string().nullable().describe('The earlier task that it would have repeated: so it was cancelled.'),
+    duplicate: z.literal(true).optional().describe('It is an earlier task, which the one asked for would only repeat.'),
     corrects: z.string().nullable().describe('The task whose rejects it brings, corrected.'),
     correctedBy: z.string().nullable().describe('The task that brings its rejects, corrected.'),
     family: familySchema.optional(),
@@ -226,6 +192,8 @@ export const taskSchema = z
     createdAt: time,
     startedAt: time.nullable(),
     endedAt: time.nullable(),
+    expiresAt: time.nullable().describe('From then on its results may be gone.'),
+    expired: z.boolean().describe('Whether they are.'),
     links: z.object({ self: z.string(), events: z.string(), cancel: z.string(), retry: z.string(), undo: z.string() }),
   })
   .meta({ id: 'Task' })
@@ -249,6 +217,7 @@ export function showTask(task: Task) {
     rejects: task.rejects && showRejects(task.rejects, `${self}/rejects`),
     error: task.error,
     retryOf: task.retryOf,
+    duplicateOf: task.duplicateOf,
     corrects: task.corrects,
     correctedBy: task.correctedBy,
     dryRun: task.dryRun,
@@ -260,6 +229,8 @@ export function showTask(task: Task) {
     createdAt: iso(task.createdAt),
     startedAt: isoOrNull(task.startedAt),
     endedAt: isoOrNull(task.endedAt),
+    expiresAt: isoOrNull(task.expiresAt),
+    expired: task.expired,
     links: {
       self,
       events: `${self}/events`,
@@ -328,10 +299,10 @@ export function showPipeline({ pipeline }: LoadedPipeline) {
   >
 }
 
-function iso(ms: number): string {
+export function iso(ms: number): string {
   return new Date(ms).toISOString()
 }
 
-function isoOrNull(ms: number | null): string | null {
+export function isoOrNull(ms: number | null): string | null {
   return ms === null ? null : iso(ms)
 }

@@ -2,26 +2,45 @@ import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { Log } from '../log.ts'
+import type { Keeping } from '../ports.ts'
 import { takeStreams } from './body.ts'
+import type { RunRequest } from '../ingest/orders.ts'
 import { compatRoutes } from './compat.ts'
+import { watchConnections } from './connections.ts'
 import { correctionRoutes } from './corrections.ts'
 import { eventRoutes } from './events.ts'
+import { folderRoutes } from './folders.ts'
 import { checkOrigin } from './guard.ts'
 import { describe } from './openapi.ts'
+import { partRoutes } from './parts.ts'
 import { pipelineRoutes } from './pipelines.ts'
 import { answerClientError, safeHeaders, sendProblem } from './problem.ts'
 import { resultRoutes } from './results.ts'
 import { answerUnrouted } from './routes.ts'
 import { type Check, serviceRoutes } from './service.ts'
+import { setRoutes } from './sets.ts'
 import { taskRoutes } from './tasks.ts'
+import { tusRoutes } from './tus.ts'
 import { uploadRoutes } from './uploads.ts'
 
 export interface ServerDeps {
   readonly ingest: Ingest
+  readonly keeping: Keeping
   readonly version: string
   /** What `/readyz` asks. */
   readonly checks: readonly Check[]
+  /** What is done with the files of a folder (`/api/upload`) that does not say. */
+  readonly folderRun: RunRequest
+  readonly timeouts: Timeouts
   readonly log: Log
+}
+
+/** Milliseconds. */
+export interface Timeouts {
+  /** For a request's headers to come. */
+  readonly headers: number
+  /** After which a connection that carries nothing, in neither direction, is closed. */
+  readonly idle: number
 }
 
 /** What a client may go on sending after it was refused, so that it comes to read the answer. */
@@ -32,12 +51,21 @@ const lingerMs = 10_000
  * who cannot wait for a long upload closes its connections with `server.closeAllConnections()`.
  * `swagger()` is the OpenAPI document: every route there is.
  */
-export async function createServer({ ingest, version, checks, log }: ServerDeps): Promise<FastifyInstance> {
+export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
+  const { ingest, keeping, version, checks, folderRun, timeouts, log } = deps
   const app = fastify({
-    // A legal upload may take hours. Slow headers are cut off by Node's own timeout, and TCP finds peers that died.
+    // A legal upload may take hours. Who sends nothing at all is cut off, and so are slow headers.
     requestTimeout: 0,
+    connectionTimeout: timeouts.idle,
+    keepAliveTimeout: Math.min(72_000, timeouts.idle),
     // A request without a Host is refused by the guard, in the words that every refusal has.
-    http: { keepAlive: true, keepAliveInitialDelay: 60_000, requireHostHeader: false },
+    http: {
+      keepAlive: true,
+      keepAliveInitialDelay: 60_000,
+      requireHostHeader: false,
+      headersTimeout: timeouts.headers,
+      connectionsCheckingInterval: Math.min(30_000, timeouts.headers / 2),
+    },
     return503OnClosing: false,
     routerOptions: {
       // `curl -T - …/v1/uploads/` keeps the slash; names are percent-encoded in paths, nine characters for one.
@@ -51,6 +79,7 @@ export async function createServer({ ingest, version, checks, log }: ServerDeps)
   app.setSerializerCompiler(serializerCompiler)
   app.setErrorHandler((error, _request, reply) => sendProblem(error, reply, log))
   app.removeContentTypeParser('text/plain')
+  watchConnections(app)
   answerUnrouted(app)
   takeEmptyJson(app)
 
@@ -70,14 +99,18 @@ export async function createServer({ ingest, version, checks, log }: ServerDeps)
   await app.register(async (scope) => {
     await takeStreams(scope)
     await scope.register(uploadRoutes(ingest, closing.signal))
+    await scope.register(tusRoutes(ingest))
+    await scope.register(partRoutes(ingest, closing.signal))
+    await scope.register(folderRoutes(ingest, folderRun, closing.signal))
     await scope.register(correctionRoutes(ingest, closing.signal))
     await scope.register(compatRoutes(ingest))
   })
+  await app.register(setRoutes(ingest))
   await app.register(taskRoutes(ingest, closing.signal))
   await app.register(eventRoutes(ingest, closing.signal))
   await app.register(resultRoutes(ingest))
   await app.register(pipelineRoutes(ingest))
-  await app.register(serviceRoutes({ ingest, version, checks }))
+  await app.register(serviceRoutes({ ingest, keeping, version, checks }))
   return app
 }
 

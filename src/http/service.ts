@@ -2,6 +2,8 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { AppError, asAppError } from '../errors.ts'
 import type { Ingest } from '../ingest/ingest.ts'
+import type { Keeping } from '../ports.ts'
+import { mostPieces } from './parts.ts'
 import { maxNameLength } from '../ingest/uploads.ts'
 import { maxPage, maxWait, problems } from './schemas.ts'
 
@@ -14,13 +16,18 @@ export interface Check {
 
 export interface ServiceDeps {
   readonly ingest: Pick<Ingest, 'limits'>
+  readonly keeping: Keeping
   readonly version: string
   readonly checks: readonly Check[]
 }
 
 const count = z.int().nonnegative()
 
-export function serviceRoutes({ ingest, version, checks }: ServiceDeps): FastifyPluginAsyncZod {
+function finite(bytes: number): number | null {
+  return Number.isFinite(bytes) ? bytes : null
+}
+
+export function serviceRoutes({ ingest, keeping, version, checks }: ServiceDeps): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       '/v1/limits',
@@ -32,6 +39,13 @@ export function serviceRoutes({ ingest, version, checks }: ServiceDeps): Fastify
           response: {
             200: z.object({
               maxUploadBytes: count,
+              maxUnpackedBytes: count.describe('What a compressed file may unpack to.'),
+              maxPieces: count,
+              quotaBytes: count.nullable().describe('What all uploads may hold together; null for no limit.'),
+              ownerQuotaBytes: count.nullable().describe('What the uploads of one owner may hold.'),
+              keepIncompleteSeconds: count,
+              keepFilesSeconds: count,
+              keepIdempotencyKeysSeconds: count,
               diskReserveBytes: count.describe('Free space below which uploads are refused with 507.'),
               maxNameLength: count,
               maxWaitSeconds: count,
@@ -43,6 +57,13 @@ export function serviceRoutes({ ingest, version, checks }: ServiceDeps): Fastify
       },
       async () => ({
         maxUploadBytes: ingest.limits.maxUpload,
+        maxUnpackedBytes: ingest.limits.maxUnpacked,
+        maxPieces: mostPieces,
+        quotaBytes: finite(keeping.quota),
+        ownerQuotaBytes: finite(keeping.ownerQuota),
+        keepIncompleteSeconds: Math.round(keeping.incompleteMs / 1000),
+        keepFilesSeconds: Math.round(keeping.filesMs / 1000),
+        keepIdempotencyKeysSeconds: Math.round(keeping.receiptsMs / 1000),
         diskReserveBytes: ingest.limits.diskReserve,
         maxNameLength,
         maxWaitSeconds: maxWait,

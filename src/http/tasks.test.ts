@@ -32,6 +32,7 @@ test('a task is submitted, answered with 202 and where it is, and shows nothing 
     rejects: null,
     error: null,
     retryOf: null,
+    duplicateOf: null,
     corrects: null,
     correctedBy: null,
     dryRun: false,
@@ -42,6 +43,8 @@ test('a task is submitted, answered with 202 and where it is, and shows nothing 
     undone: null,
     startedAt: null,
     endedAt: null,
+    expiresAt: null,
+    expired: false,
     links: { self, events: `${self}/events`, cancel: `${self}/cancel`, retry: `${self}/retry`, undo: `${self}/undo` },
   })
   assert.equal(new Date(String(createdAt)).toISOString(), createdAt)
@@ -190,7 +193,7 @@ test('the clients of the task manager that this replaces find its paths and its 
   await using served = await serve()
   const form = new FormData()
   form.set('file', new Blob(['Song,Date,Number of Plays\n']), 'songs.csv')
-  for (const body of [form, 'Song,Date,Number of Plays\n']) {
+  for (const body of [form, 'Song,Date,Number of Plays\nUmbrella,2020-01-02,250\n']) {
     const uploaded = await fetch(`${served.url}/v1/data_processor/upload`, { method: 'POST', body })
     const { task_id: id } = (await uploaded.json()) as { task_id: string }
     assert.equal(uploaded.status, 202)

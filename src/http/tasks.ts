@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Ingest } from '../ingest/ingest.ts'
 import { isEnded, type Task, taskStates } from '../model.ts'
-import { patience, principal, tillGone } from './request.ts'
+import { idempotencyKey, patience, principal, tillGone } from './request.ts'
 import { idParams, page, problems, showTask, submitSchema, taskSchema, wait } from './schemas.ts'
 
 const waiting = z.strictObject({ wait: wait.optional() })
@@ -22,12 +22,12 @@ export function taskRoutes({ tasks }: Ingest, closing: AbortSignal): FastifyPlug
   const answerCreated = async (
     request: FastifyRequest,
     reply: FastifyReply,
-    task: Task,
+    { task, duplicate }: { task: Task; duplicate: boolean },
     seconds: number | undefined,
   ) => {
     const latest = await wantedEnd(request, task, seconds)
     void reply.code(isEnded(latest.state) ? 200 : 202).header('location', `/v1/tasks/${task.id}`)
-    return showTask(latest)
+    return { ...showTask(latest), ...(duplicate && { duplicate }) }
   }
 
   return async (app) => {
@@ -44,8 +44,8 @@ export function taskRoutes({ tasks }: Ingest, closing: AbortSignal): FastifyPlug
         },
       },
       async (request, reply) => {
-        const task = await tasks.submit(principal(request), request.body)
-        return answerCreated(request, reply, task, request.query.wait)
+        const submitted = await tasks.submit(principal(request), request.body, idempotencyKey(request))
+        return answerCreated(request, reply, submitted, request.query.wait)
       },
     )
 
@@ -114,8 +114,8 @@ export function taskRoutes({ tasks }: Ingest, closing: AbortSignal): FastifyPlug
         `/v1/tasks/:id/${move}`,
         { schema: { tags: ['tasks'], ...moves[move], params: idParams, querystring: waiting, response: created } },
         async (request, reply) => {
-          const task = await tasks[move](principal(request), request.params.id)
-          return answerCreated(request, reply, task, request.query.wait)
+          const task = await tasks[move](principal(request), request.params.id, idempotencyKey(request))
+          return answerCreated(request, reply, { task, duplicate: false }, request.query.wait)
         },
       )
     }

@@ -1,40 +1,37 @@
 /** Rejects that were corrected and come back: as a task of their own, a child of the one that has rejected them. */
 import type { Principal } from '../auth/authorize.ts'
 import { AppError } from '../errors.ts'
-import { newId } from '../ids.ts'
-import { checkUncorrected, type InputBalance, isEnded, readerPrefix, type Task } from '../model.ts'
-import type { Catalog, NewTask } from '../ports.ts'
+import { checkUncorrected, isEnded, type Order, type Task } from '../model.ts'
+import { readerPrefix } from '../definition.ts'
+import type { InputBalance } from '../balances.ts'
+import type { Catalog } from '../ports.ts'
 import type { IngestDeps } from './deps.ts'
 import { findTask } from './find.ts'
 
 /**
- * The task that does with a file of corrected rejects what another has done with the records that it took. Whether it is
- * the only one is known for certain when it is created.
+ * What does with a file of corrected rejects what another task has done with the records that it took. Whether it is the
+ * only one is known for certain when its task is created.
  * @throws {AppError} not_found; conflict, when there is nothing of the other task to correct.
  */
-export async function newCorrection(
-  { catalog, now }: Pick<IngestDeps, 'catalog' | 'now'>,
+export async function orderOfCorrection(
+  { catalog }: Pick<IngestDeps, 'catalog'>,
   principal: Principal,
   corrects: string,
-  file: { readonly upload: string; readonly name: string },
-): Promise<NewTask> {
+): Promise<Order> {
   const parent = await findTask(catalog, principal, corrects)
   refuse(parent)
   checkUncorrected(parent)
-  const { owner, pipeline, pipelineText, inputs } = parent
+  const { pipeline, pipelineText, inputs } = parent
   const params = Object.entries(parent.params).filter(([name]) => !name.startsWith(readerPrefix))
   return {
-    id: newId(now()),
-    owner,
     pipeline,
     pipelineText,
     params: Object.fromEntries(params),
-    inputs: [{ input: inputs[0]?.input ?? '', ...file }],
-    retryOf: null,
     corrects,
     dryRun: false,
     planHash: null,
-    undoes: null,
+    again: false,
+    input: inputs[0]?.input ?? '',
   }
 }
 

@@ -15,6 +15,7 @@ import type { IngestDeps } from './deps.ts'
 import { createIngest } from './ingest.ts'
 
 const run = { pipeline: 'song-plays', params: {} }
+const wish = { run }
 
 const bytes = (content: string) => Readable.from([Buffer.from(content)])
 
@@ -29,7 +30,9 @@ async function open(change: (deps: IngestDeps) => Partial<IngestDeps> = () => ({
     blobs: await openDiskBlobs(join(folder, 'blobs'), { log }),
     queue: stack.use(openLocalQueue(catalog, { pollMs: 60_000, log })),
     pipelines: await loadPipelines([builtInFolder()]),
-    limits: { maxUpload: 1000, diskReserve: 0 },
+    limits: { maxUpload: 1000, maxUnpacked: 1000, diskReserve: 0, segment: 400 },
+    scratch: join(folder, 'doors'),
+    leaseMs: 10_000,
     now: Date.now,
     log,
   }
@@ -40,35 +43,35 @@ async function open(change: (deps: IngestDeps) => Partial<IngestDeps> = () => ({
 test('an upload is its parts in order, and closed once complete', async () => {
   await using rig = await open()
   const { uploads } = rig.ingest
-  const { id } = await uploads.begin(local, { name: 'plays.csv' })
-  await uploads.append(local, id, { n: 2, source: bytes('world') })
-  await uploads.append(local, id, { n: 1, source: bytes('wrong and long') })
-  await uploads.append(local, id, { n: 1, source: bytes('hello ') })
-  const upload = await uploads.complete(local, id)
+  const { id } = await uploads.begin(local, { name: 'plays.csv', comes: 'in pieces' })
+  await uploads.putPiece(local, id, { n: 2, source: bytes('world') })
+  await uploads.putPiece(local, id, { n: 1, source: bytes('wrong and long') })
+  await uploads.putPiece(local, id, { n: 1, source: bytes('hello ') })
+  const { upload } = await uploads.complete(local, id)
   // Nobody has read it as a whole yet.
   assert.deepEqual([upload.state, upload.bytes, upload.sha256], ['complete', 11, null])
   const contents = await Promise.all(
     (await rig.catalog.parts(id)).map(async ({ blob }) => String(await (await rig.blobs.read(blob)).toArray())),
   )
   assert.deepEqual(contents, ['hello ', 'world'])
-  await assert.rejects(uploads.append(local, id, { n: 3, source: bytes('!') }), { code: 'conflict' })
-  await assert.rejects(uploads.complete(local, id), { code: 'conflict' })
+  await assert.rejects(uploads.putPiece(local, id, { n: 3, source: bytes('!') }), { code: 'conflict' })
+  assert.deepEqual((await uploads.complete(local, id)).upload, upload)
 })
 
 test('the parts of an upload together are held to the limit', async () => {
   await using rig = await open()
   const { uploads } = rig.ingest
-  const { id } = await uploads.begin(local, { name: 'plays.csv' })
-  await uploads.append(local, id, { n: 1, source: bytes('x'.repeat(600)) })
-  await assert.rejects(uploads.append(local, id, { n: 2, source: bytes('x'.repeat(401)) }), { code: 'too_large' })
-  await uploads.append(local, id, { n: 2, source: bytes('x'.repeat(400)) })
-  await uploads.append(local, id, { n: 1, source: bytes('x'.repeat(600)) })
-  assert.equal((await uploads.complete(local, id)).bytes, 1000)
+  const { id } = await uploads.begin(local, { name: 'plays.csv', comes: 'in pieces' })
+  await uploads.putPiece(local, id, { n: 1, source: bytes('x'.repeat(600)) })
+  await assert.rejects(uploads.putPiece(local, id, { n: 2, source: bytes('x'.repeat(401)) }), { code: 'too_large' })
+  await uploads.putPiece(local, id, { n: 2, source: bytes('x'.repeat(400)) })
+  await uploads.putPiece(local, id, { n: 1, source: bytes('x'.repeat(600)) })
+  assert.equal((await uploads.complete(local, id)).upload.bytes, 1000)
 })
 
 test('an upload that would eat into the reserve is refused as such, announced or not', async () => {
   await using rig = await open(({ blobs }) => ({ blobs: { ...blobs, free: async () => 500 } }))
-  const delivery = { name: 'plays.csv', run }
+  const delivery = { name: 'plays.csv', wish }
   const source = () => bytes('x'.repeat(501))
   await assert.rejects(rig.ingest.uploads.receive(local, { ...delivery, source: source(), size: 501 }), {
     code: 'full',
@@ -83,8 +86,8 @@ test('the bell rings for every task that comes into being', async () => {
   const ring = async (task: string) => void rung.push(task)
   await using rig = await open(({ queue }) => ({ queue: { ...queue, ring } }))
   const { uploads, tasks } = rig.ingest
-  const { upload, task } = await uploads.receive(local, { name: 'plays.csv', source: bytes('a'), run })
-  const again = await tasks.submit(local, { ...run, inputs: [{ upload: upload.id }] })
+  const { upload, task } = await uploads.receive(local, { name: 'plays.csv', source: bytes('a'), wish })
+  const { task: again } = await tasks.submit(local, { ...run, again: true, inputs: [{ upload: upload.id }] })
   await tasks.cancel(local, again.id)
   const retried = await tasks.retry(local, again.id)
   assert.deepEqual(rung, [task?.id, again.id, retried.id])
@@ -93,7 +96,7 @@ test('the bell rings for every task that comes into being', async () => {
 test('a queue that is down delays a task, and refuses no upload', async () => {
   const ring = () => Promise.reject(new Error('down'))
   await using rig = await open(({ queue }) => ({ queue: { ...queue, ring } }))
-  const { upload, task } = await rig.ingest.uploads.receive(local, { name: 'plays.csv', source: bytes('a'), run })
+  const { upload, task } = await rig.ingest.uploads.receive(local, { name: 'plays.csv', source: bytes('a'), wish })
   assert.equal(upload.sha256, createHash('sha256').update('a').digest('hex'))
   assert.deepEqual(await rig.catalog.dueTasks(2), [task?.id])
 })
@@ -104,7 +107,7 @@ test('a source that fails is told, and nothing of it stays', async () => {
     yield Buffer.from('Song')
     throw new Error('the cable')
   }
-  await assert.rejects(rig.ingest.uploads.receive(local, { name: 'plays.csv', source: source(), run }), /the cable/)
+  await assert.rejects(rig.ingest.uploads.receive(local, { name: 'plays.csv', source: source(), wish }), /the cable/)
   assert.deepEqual(await rig.blobs.list(''), [])
   assert.deepEqual(await rig.catalog.listUploads('local', { limit: 1 }), [])
   assert.deepEqual(await rig.catalog.dueTasks(1), [])

@@ -27,6 +27,9 @@ export interface Results {
 export function createResults({ catalog, blobs }: Pick<IngestDeps, 'catalog' | 'blobs'>): Results {
   async function ended(principal: Principal, id: string): Promise<Task> {
     const task = await findTask(catalog, principal, id)
+    if (task.expired) {
+      throw new AppError('gone', `The results of task ${id} have expired, and are gone. Retry it to get them again.`)
+    }
     if (isEnded(task.state)) return task
     throw new AppError('conflict', `Task ${id} is ${task.state}; its results come when it has ended. Ask again then.`)
   }

@@ -2,23 +2,13 @@ import type { Principal } from '../auth/authorize.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { isEnded, type Task, type TaskState } from '../model.ts'
-import { assignInputs } from '../pipeline/match.ts'
-import { checkParams } from '../pipeline/params.ts'
-import type { NewTask, Page } from '../ports.ts'
+import type { NewReceipt, NewTask, Page } from '../ports.ts'
 import { type Family, familyOf } from './corrections.ts'
 import type { IngestDeps } from './deps.ts'
 import { findTask, findUpload } from './find.ts'
+import { once } from './keys.ts'
+import { type OrderedFile, orderOf, type RunRequest, taskOf } from './orders.ts'
 import { watch } from './watch.ts'
-
-/** Which pipeline to run, with which params, as the client gave them. */
-export interface RunRequest {
-  readonly pipeline: string
-  readonly params: Readonly<Record<string, unknown>>
-  /** Only find out what it would come to. */
-  readonly dryRun?: boolean | undefined
-  /** Only when it comes to what the plan of this hash says. */
-  readonly planHash?: string | undefined
-}
 
 export interface InputRequest {
   readonly upload: string
@@ -27,8 +17,16 @@ export interface InputRequest {
 }
 
 export interface Tasks {
-  /** @throws {AppError} not_found, conflict (an upload that is not complete), unprocessable */
-  submit(principal: Principal, request: RunRequest & { inputs: readonly InputRequest[] }): Promise<Task>
+  /**
+   * A new task; or the earlier one that it would only repeat.
+   * @param key the client's Idempotency-Key.
+   * @throws {AppError} not_found, conflict (an upload that is not complete), unprocessable
+   */
+  submit(
+    principal: Principal,
+    request: RunRequest & { inputs: readonly InputRequest[] },
+    key?: string,
+  ): Promise<{ task: Task; duplicate: boolean }>
   /** @throws {AppError} not_found */
   get(principal: Principal, id: string): Promise<Task>
   /** What has become of its records, together with those that corrected its rejects; undefined for a task alone. */
@@ -41,12 +39,12 @@ export interface Tasks {
    * @throws {AppError} not_found; conflict, when the old one has not ended, an upload is gone, or it is a correction that
    *   came in, or another has
    */
-  retry(principal: Principal, id: string): Promise<Task>
+  retry(principal: Principal, id: string, key?: string): Promise<Task>
   /**
    * A new task that takes the rows of an ended one out of their tables again.
    * @throws {AppError} not_found; conflict, when it has put none there, they can not be taken back, or have been
    */
-  undo(principal: Principal, id: string): Promise<Task>
+  undo(principal: Principal, id: string, key?: string): Promise<Task>
   /** The task now and after every change, until it has ended or the signal is aborted. */
   watch(principal: Principal, id: string, signal: AbortSignal): AsyncGenerator<Task, void>
   /** The task once it has ended, or as it is after so many milliseconds. */
@@ -56,24 +54,40 @@ export interface Tasks {
 export function createTasks(deps: IngestDeps): Tasks {
   const { catalog, now } = deps
 
-  async function start(task: NewTask): Promise<Task> {
-    const created = await catalog.createTask(task)
-    await ring(deps, created.id)
+  async function start(task: NewTask, receipt?: NewReceipt): Promise<Task> {
+    const created = await catalog.createTask(task, receipt)
+    if (created.state === 'queued') await ring(deps, created.id)
     return created
   }
 
+  /** Creates a task once for a key, however often it is asked to. */
+  const startOnce = (principal: Principal, key: string | undefined, request: unknown, task: () => Promise<NewTask>) =>
+    once(deps, principal, key, {
+      work: async (receiptOf) => {
+        const wanted = await task()
+        const created = await start(wanted, receiptOf(request))
+        return { task: created, duplicate: created.id !== wanted.id }
+      },
+      replay: async (receipt, check) => {
+        check(request)
+        return { task: await findTask(catalog, principal, receipt.task ?? ''), duplicate: receipt.duplicate }
+      },
+    })
+
   const tasks: Tasks = {
-    async submit(principal, { inputs, ...run }) {
-      const files: { upload: string; name: string; input: string | undefined }[] = []
-      for (const { upload: id, input } of inputs) {
-        // The same rows twice would be a wrong total that balances.
-        if (files.some((file) => file.upload === id)) {
-          throw new AppError('unprocessable', `Upload ${id} stands among the inputs twice. Name it once.`)
+    submit: (principal, { inputs, ...run }, key) =>
+      startOnce(principal, key, { run, inputs }, async () => {
+        const order = orderOf(deps, run)
+        const files: OrderedFile[] = []
+        for (const { upload: id, input } of inputs) {
+          // The same rows twice would be a wrong total that balances.
+          if (files.some((file) => file.id === id)) {
+            throw new AppError('unprocessable', `Upload ${id} stands among the inputs twice. Name it once.`)
+          }
+          files.push({ ...(await findUpload(catalog, principal, id)), input })
         }
-        files.push({ upload: id, name: (await findUpload(catalog, principal, id)).name, input })
-      }
-      return start(newTask(deps, principal, run, files))
-    },
+        return taskOf(deps, principal.id, order, files)
+      }),
 
     get: (principal, id) => findTask(catalog, principal, id),
 
@@ -86,20 +100,27 @@ export function createTasks(deps: IngestDeps): Tasks {
       return catalog.cancel(id)
     },
 
-    async retry(principal, id) {
-      const task = await tasks.get(principal, id)
-      if (!isEnded(task.state)) {
-        throw new AppError('conflict', `Task ${id} is ${task.state}. Wait for its end or cancel it, then retry.`)
-      }
-      const { owner, pipeline, pipelineText, params, inputs, corrects, dryRun, planHash, undoes } = task
-      const same = { owner, pipeline, pipelineText, params, inputs, corrects, dryRun, planHash, undoes }
-      return start({ id: newId(now()), ...same, retryOf: id })
+    async retry(principal, id, key) {
+      const retried = await startOnce(principal, key, { retry: id }, async () => {
+        const task = await tasks.get(principal, id)
+        if (!isEnded(task.state)) {
+          throw new AppError('conflict', `Task ${id} is ${task.state}. Wait for its end or cancel it, then retry.`)
+        }
+        const { owner, pipeline, pipelineText, params, inputs, setName, corrects, dryRun, planHash, undoes } = task
+        const same = { owner, pipeline, pipelineText, params, inputs, setName, corrects, dryRun, planHash, undoes }
+        return { id: newId(now()), ...same, retryOf: id, again: true, repeatKey: null }
+      })
+      return retried.task
     },
 
-    async undo(principal, id) {
-      const { owner, pipeline, pipelineText, params } = await tasks.get(principal, id)
-      const task = { id: newId(now()), owner, pipeline, pipelineText, params, inputs: [], ...alone }
-      return start({ ...task, undoes: id })
+    async undo(principal, id, key) {
+      const undone = await startOnce(principal, key, { undo: id }, async () => {
+        const { owner, pipeline, pipelineText, params, setName } = await tasks.get(principal, id)
+        const same = { owner, pipeline, pipelineText, params, setName, inputs: [] }
+        const alone = { retryOf: null, corrects: null, dryRun: false, planHash: null, again: true, repeatKey: null }
+        return { id: newId(now()), ...same, ...alone, undoes: id }
+      })
+      return undone.task
     },
 
     async *watch(principal, id, signal) {
@@ -116,36 +137,6 @@ export function createTasks(deps: IngestDeps): Tasks {
   }
   return tasks
 }
-
-/**
- * A task as it will be, checked as far as it can be before anything is stored.
- * @throws {AppError} not_found (the pipeline), unprocessable (params, files that fit no input)
- */
-export function newTask(
-  { pipelines, now }: Pick<IngestDeps, 'pipelines' | 'now'>,
-  principal: Principal,
-  run: RunRequest,
-  files: readonly { upload: string; name: string; input?: string | undefined }[],
-): NewTask {
-  const { name, text, pipeline } = pipelines.get(run.pipeline)
-  if (run.dryRun === true && run.planHash !== undefined) {
-    throw new AppError('unprocessable', 'A dry run carries out no plan. Leave out dryRun, or planHash.')
-  }
-  return {
-    id: newId(now()),
-    owner: principal.id,
-    pipeline: name,
-    pipelineText: text,
-    params: checkParams(pipeline, run.params),
-    inputs: assignInputs(pipeline, files).map(({ input, file }) => ({ input, upload: file.upload, name: file.name })),
-    ...alone,
-    dryRun: run.dryRun ?? false,
-    planHash: run.planHash ?? null,
-  }
-}
-
-/** What holds of a task that has nothing to do with another. */
-const alone = { retryOf: null, corrects: null, dryRun: false, planHash: null, undoes: null }
 
 /** The task is committed by now, so a queue that is down only delays it: the next rescan finds it. */
 export async function ring({ queue, log }: Pick<IngestDeps, 'queue' | 'log'>, task: string): Promise<void> {

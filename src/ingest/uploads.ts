@@ -1,168 +1,241 @@
 import type { Principal } from '../auth/authorize.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import type { Part, Task, Upload } from '../model.ts'
-import type { NewTask, Page } from '../ports.ts'
-import { newCorrection } from './corrections.ts'
+import type { Order, Part, Upload } from '../model.ts'
+import type { NewReceipt, Page } from '../ports.ts'
+import { hashing, refuseOthers } from './checksums.ts'
 import type { IngestDeps } from './deps.ts'
-import { findUpload } from './find.ts'
-import { newTask, type RunRequest, ring } from './tasks.ts'
+import { findSet, findUpload } from './find.ts'
+import { createFinish, type Received, receivedOf } from './finish.ts'
+import { once } from './keys.ts'
+import { checkWish, type Wish } from './orders.ts'
+import { createPieces, type Piece } from './pieces.ts'
+import { screened } from './screen.ts'
+import { createStorage } from './storage.ts'
+import { createAppend, type Stretch } from './stretches.ts'
+import { createTakeovers } from './takeover.ts'
 
 export const maxNameLength = 255
 
-/** A body that comes in one stream, and what is to become of it. */
-export interface Delivery {
+/** What is known of a file before it comes, and what is to become of it. */
+export interface NewFile {
   readonly name: string
-  readonly source: AsyncIterable<Uint8Array>
   /** Bytes announced; undefined when nobody knows. */
   readonly size?: number | undefined
-  /** The task to create with it. */
-  readonly run?: RunRequest | undefined
-  /** The task whose rejects it brings, corrected; there is no `run` then. */
-  readonly corrects?: string | undefined
+  /** What the whole must hash to, in hex. */
+  readonly sha256?: string | undefined
+  readonly wish?: Wish | undefined
+  /** The set it belongs to: by its id, or by a name, with the number of its files where that is known. */
+  readonly set?: { readonly id: string } | { readonly name: string; readonly files?: number | undefined } | undefined
 }
 
+/** A file that comes in one stream. */
+export interface Delivery extends NewFile, Pick<Piece, 'source' | 'told'> {}
+
 export interface Uploads {
-  /** @throws {AppError} invalid (the name), too_large, full */
-  begin(principal: Principal, upload: { name: string; size?: number | undefined; id?: string }): Promise<Upload>
   /**
-   * Stores the bytes of part `n`; they are durable and recorded once it resolves.
-   * @throws {AppError} not_found, conflict, too_large, full
+   * @param key the client's Idempotency-Key.
+   * @throws {AppError} invalid (the name), too_large, full; what there can be no task for
    */
-  append(principal: Principal, id: string, part: { n: number; source: AsyncIterable<Uint8Array> }): Promise<Part>
+  begin(principal: Principal, file: NewFile & Partial<Pick<Upload, 'comes' | 'pieces'>>, key?: string): Promise<Upload>
   /**
-   * Closes the upload and creates its task, if any, in one transaction; the bell rings after.
-   * @throws {AppError} not_found, conflict
+   * Stores a stretch of an upload that comes in order; what has come of it is durable and recorded once it resolves, or
+   * rejects since the rest did not come. When it is the last, the upload is complete then.
+   * @throws {AppError} not_found, gone, conflict (it does not begin where the upload ends), checksum, too_large, full,
+   *   rejected (it is no text)
    */
-  complete(principal: Principal, id: string, task?: NewTask): Promise<Upload>
+  append(principal: Principal, id: string, stretch: Stretch): Promise<Upload>
+  /**
+   * Stores a piece of an upload that comes in pieces; it is durable and recorded once it resolves. When it is the last of a
+   * known number, the upload is complete then.
+   * @throws {AppError} not_found, gone, conflict, invalid (its number), checksum, too_large, full, rejected
+   */
+  putPiece(principal: Principal, id: string, piece: Piece): Promise<Upload>
+  /**
+   * Closes the upload and creates its task, if any, in one transaction; the bell rings after. The same again, once it is
+   * complete.
+   * @throws {AppError} not_found, gone, conflict (something is missing), checksum, rejected
+   */
+  complete(principal: Principal, id: string): Promise<Received>
   /**
    * All three for one stream. Everything that can be refused is refused before the first byte is taken, and nothing is
    * left of a stream that fails.
-   * @throws {AppError} what the three throw; not_found, conflict or unprocessable, when there can be no such task
+   * @throws {AppError} what the three throw
    */
-  receive(principal: Principal, delivery: Delivery): Promise<{ upload: Upload; task: Task | undefined }>
+  receive(principal: Principal, delivery: Delivery, key?: string): Promise<Received>
   /** @throws {AppError} not_found */
   get(principal: Principal, id: string): Promise<Upload>
+  /**
+   * Where an upload is to go on; whoever was at it is cut off.
+   * @throws {AppError} not_found, gone
+   */
+  resume(principal: Principal, id: string): Promise<Upload>
+  /** @throws {AppError} not_found */
+  parts(principal: Principal, id: string): Promise<Part[]>
   list(principal: Principal, page: Page): Promise<Upload[]>
   /** @throws {AppError} not_found; conflict, while a task needs it */
   remove(principal: Principal, id: string): Promise<void>
 }
 
 export function createUploads(deps: IngestDeps): Uploads {
-  const { catalog, blobs, limits, now, log } = deps
+  const { catalog, now, log } = deps
+  const storage = createStorage(deps)
+  const finish = createFinish(deps, storage)
+  const append = createAppend(deps, storage, finish)
+  const pieces = createPieces(deps, storage, finish)
+  const takeovers = createTakeovers()
 
-  const tooLarge = () =>
-    new AppError(
-      'too_large',
-      `The upload is larger than ${limits.maxUpload} bytes (ROWMILL_MAX_UPLOAD). Split the file.`,
-    )
-
-  /** Bytes that may still come in on top of what an upload holds. */
-  async function allowance(held: number, size: number): Promise<number> {
-    if (held + size > limits.maxUpload) throw tooLarge()
-    const free = (await blobs.free()) - limits.diskReserve
-    if (free <= 0 || size > free) throw full()
-    return Math.min(limits.maxUpload - held, free)
+  async function begin(
+    principal: Principal,
+    { name, size, sha256, wish, set, comes = 'in order', pieces: count = null }: Parameters<Uploads['begin']>[1],
+    receipt?: NewReceipt,
+  ): Promise<Upload> {
+    checkName(name)
+    const order = wish && (await checkWish(deps, principal, wish, { name, isAlone: set === undefined }))
+    await storage.admit(0, size ?? 0)
+    const wanted = {
+      id: newId(now()),
+      owner: principal.id,
+      name,
+      size: size ?? null,
+      comes,
+      pieces: count,
+      claimedSha256: sha256 ?? null,
+      order: order ?? null,
+      set: set && (await setOf(principal, set, order)),
+    }
+    return await catalog.createUpload(wanted, receipt)
   }
 
-  const uploads: Uploads = {
-    async begin(principal, { name, size = 0, id = newId(now()) }) {
-      checkName(name)
-      await allowance(0, size)
-      return catalog.createUpload({ id, owner: principal.id, name })
-    },
-
-    async append(principal, id, { n, source }) {
-      const { state } = await uploads.get(principal, id)
-      if (state !== 'open') throw new AppError('conflict', `Upload ${id} is ${state}; it takes no more bytes.`)
-      const others = (await catalog.parts(id)).filter((part) => part.n !== n)
-      const held = bytesOf(others)
-      const maxBytes = await allowance(held, 0)
-      // A part may be sent twice, even at once: each sending has a key of its own, and the catalog says which one counts.
-      const blob = `${folderOf(id)}/${n}-${newId(now())}`
-      try {
-        const part = { upload: id, n, blob, ...(await blobs.put(blob, source, { maxBytes })) }
-        await catalog.addPart(part)
-        return part
-      } catch (error) {
-        if (!(error instanceof AppError) || error.code !== 'too_large') throw error
-        throw held + maxBytes < limits.maxUpload ? full() : tooLarge()
-      }
-    },
-
-    async complete(principal, id, task) {
-      await uploads.get(principal, id)
-      const parts = await catalog.parts(id)
-      const [only] = parts
-      const sha256 = parts.length === 1 && only !== undefined ? only.sha256 : null
-      const upload = await catalog.completeUpload(id, { bytes: bytesOf(parts), sha256 }, task)
-      if (task !== undefined) await ring(deps, task.id)
-      return upload
-    },
-
-    async receive(principal, { name, source, size, run, corrects }) {
-      const id = newId(now())
-      const file = { upload: id, name }
-      const task =
-        corrects !== undefined
-          ? await newCorrection(deps, principal, corrects, file)
-          : run && newTask(deps, principal, run, [file])
-      await uploads.begin(principal, { name, size, id })
-      try {
-        await uploads.append(principal, id, { n: 1, source })
-        const upload = await uploads.complete(principal, id, task)
-        return { upload, task: task === undefined ? undefined : await catalog.getTask(task.id) }
-      } catch (error) {
-        await discard(id)
-        throw error
-      }
-    },
-
-    get: (principal, id) => findUpload(catalog, principal, id),
-
-    list: (principal, page) => catalog.listUploads(principal.id, page),
-
-    async remove(principal, id) {
-      await uploads.get(principal, id)
-      await catalog.deleteUpload(id)
-      await blobs.delete(`${folderOf(id)}/`)
-    },
+  async function setOf(principal: Principal, set: NonNullable<NewFile['set']>, order: Order | undefined) {
+    if ('id' in set) return { id: (await findSet(catalog, principal, set.id)).id }
+    checkName(set.name, 'set')
+    return { id: newId(now()), name: set.name, order: order ?? null, files: set.files ?? null }
   }
 
-  /** The stream's own error matters more than what keeps us from tidying up; a sweep finds the rest. */
+  async function receive(
+    principal: Principal,
+    { source, told, ...file }: Delivery,
+    receiptOf: (sha256: string) => NewReceipt | undefined,
+  ): Promise<Received> {
+    const upload = await begin(principal, file)
+    try {
+      const stored = await storage.put(upload, screened(source, file.name), 0)
+      return await storage.orRemove(stored, async () => {
+        refuseOthers(told?.() ?? [], stored.sha256)
+        const last = { ...stored, upload: upload.id, offset: 0 }
+        return await receivedOf(deps, await finish(upload, last, receiptOf(stored.sha256)))
+      })
+    } catch (error) {
+      await discard(upload.id)
+      throw error
+    }
+  }
+
+  /** The stream's own error matters more than what keeps us from tidying up; what is left expires. */
   async function discard(id: string): Promise<void> {
     try {
-      await catalog.deleteUpload(id)
-      await blobs.delete(`${folderOf(id)}/`)
+      const { unused } = await catalog.deleteUpload(id)
+      await storage.remove(unused)
     } catch (err) {
       log.warn({ err, upload: id }, 'could not remove what is left of a failed upload')
     }
   }
 
+  const uploads: Uploads = {
+    begin: (principal, file, key) =>
+      once(deps, principal, key, {
+        work: (receiptOf) => begin(principal, file, receiptOf({ begin: file })),
+        replay: async ({ upload }, check) => {
+          check({ begin: file })
+          return await findUpload(catalog, principal, upload ?? '')
+        },
+      }),
+
+    async append(principal, id, stretch) {
+      refuseOther(await uploads.get(principal, id), 'in order')
+      return await takeovers.run(id, async (signal) => {
+        return await append(refuseClosed(await uploads.get(principal, id)), stretch, signal)
+      })
+    },
+
+    async putPiece(principal, id, piece) {
+      const found = refuseOther(await uploads.get(principal, id), 'in pieces')
+      return found.state === 'complete' ? pieces.repeat(found, piece) : pieces.put(refuseClosed(found), piece)
+    },
+
+    async complete(principal, id) {
+      const found = await uploads.get(principal, id)
+      if (found.state === 'complete') return await receivedOf(deps, found)
+      await takeovers.cut(id)
+      return await receivedOf(deps, await finish(refuseClosed(await uploads.get(principal, id))))
+    },
+
+    receive(principal, delivery, key) {
+      // How it is framed makes no other request of it.
+      const { source, told: _told, size: _size, ...file } = delivery
+      return once(deps, principal, key, {
+        work: (receiptOf) => receive(principal, delivery, (sha256) => receiptOf({ ...file, sha256 })),
+        replay: async ({ upload }, check) => {
+          const { bytes, digests } = hashing(source, ['sha256'])
+          for await (const _ of bytes);
+          check({ ...file, sha256: digests().get('sha256')?.toString('hex') })
+          return await receivedOf(deps, await findUpload(catalog, principal, upload ?? ''))
+        },
+      })
+    },
+
+    get: (principal, id) => findUpload(catalog, principal, id),
+
+    async resume(principal, id) {
+      await uploads.get(principal, id)
+      await takeovers.cut(id)
+      const upload = await uploads.get(principal, id)
+      if (upload.state === 'complete') return upload
+      // One of no bytes has all of them, and may have been left so.
+      const isWhole = upload.comes === 'in order' && upload.size === upload.bytes
+      return isWhole ? await finish(upload) : refuseClosed(upload)
+    },
+
+    async parts(principal, id) {
+      await uploads.get(principal, id)
+      return await catalog.parts(id)
+    },
+
+    list: (principal, page) => catalog.listUploads(principal.id, page),
+
+    async remove(principal, id) {
+      await uploads.get(principal, id)
+      await takeovers.cut(id)
+      const { unused } = await catalog.deleteUpload(id)
+      await storage.remove(unused)
+    },
+  }
+
   return uploads
 }
 
-function folderOf(id: string): string {
-  return `uploads/${id}`
+/** @throws {AppError} gone, conflict */
+function refuseClosed(upload: Upload): Upload {
+  const { id, state } = upload
+  if (state === 'open') return upload
+  if (state === 'complete') throw new AppError('conflict', `Upload ${id} is complete; it takes no more bytes.`)
+  throw new AppError('gone', `Upload ${id} is ${state}, and its bytes are gone. Begin another one.`)
 }
 
-function full(): AppError {
-  return new AppError(
-    'full',
-    'Too little disk space is left for this upload (ROWMILL_DISK_RESERVE). Delete uploads that are no longer needed.',
-  )
+/** @throws {AppError} conflict, when it comes in the other way. */
+function refuseOther(upload: Upload, comes: Upload['comes']): Upload {
+  if (upload.comes === comes) return upload
+  const how = comes === 'in order' ? 'PUT its pieces to /parts/NUMBER' : 'PATCH it from where it ends'
+  throw new AppError('conflict', `Upload ${upload.id} comes ${upload.comes}. ${how}.`)
 }
 
 /** Any text is kept as it was given, but for what would write on somebody's terminal. */
-function checkName(name: string): void {
+function checkName(name: string, what = 'upload'): void {
   if (name === '' || name.length > maxNameLength || /\p{Cc}/u.test(name)) {
     throw new AppError(
       'invalid',
-      `The upload's name must have 1 to ${maxNameLength} characters and no control characters. Give another with ?name=.`,
+      `The ${what}'s name must have 1 to ${maxNameLength} characters and no control characters. Give another one.`,
     )
   }
-}
-
-function bytesOf(parts: readonly Part[]): number {
-  return parts.reduce((sum, part) => sum + part.bytes, 0)
 }

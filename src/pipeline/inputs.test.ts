@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AppError } from '../errors.ts'
-import type { InputSpec } from '../model.ts'
+import type { InputSpec } from '../definition.ts'
 import { locateRule } from './inputs.ts'
 import { parsePipeline } from './parse.ts'
 

@@ -1,7 +1,7 @@
 /** What a pipeline says about an input. The short form and a Table Schema, verbatim, become one contract. */
 import { z } from 'zod'
 import { foldCase } from '../identifiers.ts'
-import type { InputSpec, Pipeline } from '../model.ts'
+import type { InputSpec, Pipeline } from '../definition.ts'
 import { fieldsMatches, type ForeignKey, type Schema } from '../table-schema.ts'
 import { annotations, column, type ColumnYaml, field, isConstraint, missingValues, zone } from './columns.ts'
 import { resolveField } from './fields.ts'

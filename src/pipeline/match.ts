@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts'
-import type { Pipeline } from '../model.ts'
+import type { Pipeline } from '../definition.ts'
 import { nearest } from '../nearest.ts'
 
 /**
@@ -7,10 +7,41 @@ import { nearest } from '../nearest.ts'
  * input takes everything; else the input whose `match` fits the name does.
  * @throws {AppError} unprocessable: a file that fits no input or several, an input without a file.
  */
-export function assignInputs<T extends { name: string; input?: string | undefined }>(
+export function assignInputs<T extends FileForInput>(
   pipeline: Pipeline,
   files: readonly T[],
 ): { input: string; file: T }[] {
+  const { assigned, problems } = assign(pipeline, files)
+  for (const input of problems.length > 0 ? [] : missingInputs(pipeline, files)) {
+    const glob = pipeline.inputs[input]?.match
+    problems.push(`Input ${input} has no file. Give one${glob === undefined ? '' : ` whose name fits ${glob}`}.`)
+  }
+  refuse(pipeline, problems)
+  return assigned
+}
+
+/**
+ * The input that one file feeds.
+ * @throws {AppError} unprocessable, when it fits none or several.
+ */
+export function inputOf(pipeline: Pipeline, file: FileForInput): string {
+  const { assigned, problems } = assign(pipeline, [file])
+  refuse(pipeline, problems)
+  return assigned[0]?.input ?? ''
+}
+
+/** The inputs that none of the files feeds. */
+export function missingInputs(pipeline: Pipeline, files: readonly FileForInput[]): string[] {
+  const { assigned } = assign(pipeline, files)
+  return Object.keys(pipeline.inputs).filter((input) => !assigned.some((one) => one.input === input))
+}
+
+interface FileForInput {
+  readonly name: string
+  readonly input?: string | undefined
+}
+
+function assign<T extends FileForInput>(pipeline: Pipeline, files: readonly T[]) {
   const inputs = Object.keys(pipeline.inputs)
   const problems: string[] = []
   const assigned: { input: string; file: T }[] = []
@@ -24,13 +55,12 @@ export function assignInputs<T extends { name: string; input?: string | undefine
         file.input === undefined ? misfit(pipeline, file.name, candidates) : unknownInput(file.input, inputs),
       )
   }
-  for (const input of inputs) {
-    if (problems.length > 0 || assigned.some((one) => one.input === input)) continue
-    const glob = pipeline.inputs[input]?.match
-    problems.push(`Input ${input} has no file. Give one${glob === undefined ? '' : ` whose name fits ${glob}`}.`)
-  }
-  if (problems.length === 0) return assigned
-  throw new AppError('unprocessable', `Pipeline ${pipeline.name}: ${problems.join('\n')}`, { details: { problems } })
+  return { assigned, problems }
+}
+
+function refuse({ name }: Pipeline, problems: readonly string[]): void {
+  if (problems.length === 0) return
+  throw new AppError('unprocessable', `Pipeline ${name}: ${problems.join('\n')}`, { details: { problems } })
 }
 
 /**

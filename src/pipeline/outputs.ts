@@ -1,18 +1,8 @@
 /** What a pipeline says about an output, and which table a task's params make of it. */
 import { z } from 'zod'
 import { AppError } from '../errors.ts'
-import {
-  driftPolicies,
-  isForTable,
-  loadModes,
-  outputFormats,
-  type OutputSpec,
-  type Param,
-  type Params,
-  type ParamSpec,
-  type TableSpec,
-  type Target,
-} from '../model.ts'
+import { driftPolicies, loadModes, outputFormats, type Param, type Params, type Target } from '../model.ts'
+import { isForTable, type OutputSpec, type ParamSpec, type TableSpec } from '../definition.ts'
 import { instead, keyed, oneOf } from './yaml.ts'
 
 /** Sinks that make files of outputs, and the format when none is written. Every other sink is one of tables. */

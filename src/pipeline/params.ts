@@ -1,5 +1,6 @@
 import { AppError } from '../errors.ts'
-import type { Param, ParamSpec, Params, Pipeline } from '../model.ts'
+import type { Param, Params } from '../model.ts'
+import type { ParamSpec, Pipeline } from '../definition.ts'
 import { nearest } from '../nearest.ts'
 import { checkReaderParam, readerParams, readerParamType, refuseConflicts } from './reader.ts'
 import { checkParam } from './schema.ts'

@@ -1,4 +1,4 @@
-import type { Pipeline } from '../model.ts'
+import type { Pipeline } from '../definition.ts'
 import { pipelineSchema } from './schema.ts'
 import { readYaml } from './yaml.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ReaderOptions } from '../model.ts'
+import type { ReaderOptions } from '../definition.ts'
 import { parsePipeline } from './parse.ts'
 import { readerProblems, refuseConflicts } from './reader.ts'
 

@@ -1,7 +1,8 @@
 /** How a file is to be read, where somebody knows: in a pipeline under `reader`, for one run as params `reader.NAME`. */
 import { z } from 'zod'
 import { AppError } from '../errors.ts'
-import { type Param, type Params, type ParamSpec, type Pipeline, type ReaderOptions, readerPrefix } from '../model.ts'
+import type { Param, Params } from '../model.ts'
+import { type ParamSpec, type Pipeline, type ReaderOptions, readerPrefix } from '../definition.ts'
 import { instead, keyed } from './yaml.ts'
 
 /** Line ends, and what ends a text elsewhere. */

@@ -1,5 +1,5 @@
 /** Keys: that they name columns there are, and that no foreign key leads round in a circle. */
-import type { InputSpec } from '../model.ts'
+import type { InputSpec } from '../definition.ts'
 import type { Field, Schema } from '../table-schema.ts'
 import { nearest } from '../nearest.ts'
 import { kindOf } from './fields.ts'

@@ -2,7 +2,7 @@
  * What a pipeline's YAML may say. `docs/pipelines.md` explains every key.
  */
 import { z } from 'zod'
-import type { ParamSpec } from '../model.ts'
+import type { ParamSpec } from '../definition.ts'
 import { input, resolveInputs } from './inputs.ts'
 import { checkOutputParams, outputYaml } from './outputs.ts'
 import { instead, keyed, oneOf } from './yaml.ts'

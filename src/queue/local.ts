@@ -70,7 +70,7 @@ export function openLocalQueue(catalog: Pick<Catalog, 'dueTasks'>, { pollMs, log
         const task = take()
         if (task !== undefined) await call(handler, task)
         else if (performance.now() >= nextPoll) await poll()
-        else await sleep(nextPoll - performance.now())
+        else await sleep(Math.max(0, nextPoll - performance.now()))
       }
     }
 

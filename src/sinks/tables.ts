@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '../errors.ts'
 import { identifier, isOwn, type Naming, ownPrefix } from '../identifiers.ts'
-import type { OutputBalance, Target } from '../model.ts'
+import type { Target } from '../model.ts'
+import type { OutputBalance } from '../balances.ts'
 import type { ColumnType } from '../table-schema.ts'
 import type { Delivered, Delivery, DeliveryId, Produced } from '../ports.ts'
 

@@ -7,7 +7,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../errors.ts'
-import { type Engine, type Job, jobFile, type Report } from '../ports.ts'
+import type { Engine } from '../ports.ts'
+import { type Job, jobFile, type Report } from '../job.ts'
 import { type Shipment, write, type Written } from './deliver.ts'
 
 export interface Ran extends AsyncDisposable {

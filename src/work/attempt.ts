@@ -4,23 +4,16 @@ import { basename, join } from 'node:path'
 import { AppError, asAppError } from '../errors.ts'
 import type { Fail } from '../failpoints.ts'
 import type { Log } from '../log.ts'
-import { type Balances, type FixableFile, type RejectsFile, resultKey, type Task, type TaskState } from '../model.ts'
+import { type FixableFile, type RejectsFile, resultKey, type Task, type TaskState } from '../model.ts'
+import type { Balances } from '../balances.ts'
 import { parsePipeline } from '../pipeline/parse.ts'
-import {
-  type Blobs,
-  type Catalog,
-  type Engine,
-  type Job,
-  type JobInput,
-  type Report,
-  type RunOptions,
-  type Targets,
-  type Verdict,
-} from '../ports.ts'
+import type { Blobs, Catalog, Engine, RunOptions, Verdict } from '../ports.ts'
+import type { Job, Report, Targets } from '../job.ts'
 import { deliverAll, type Shipment } from './deliver.ts'
 import { runAhead, runWhole } from './ahead.ts'
 import { startDeadline } from './deadline.ts'
 import { startHeart } from './heart.ts'
+import { contentsOf, fetchInputs, repeatKeyOf } from './inputs.ts'
 import { originOf } from './origin.ts'
 import { checkPlan, type Planned, planOf } from './plan.ts'
 import { afterError, type RetryPolicy } from './retry.ts'
@@ -74,15 +67,23 @@ async function workInScratch(deps: WorkDeps, task: Task, options: RunOptions): P
     const by = { task: task.delivery, attempt: task.attempt }
     // Tables that have had some of the rows already may look different since.
     const begun = task.committing ? await deps.catalog.targets(task.id) : undefined
-    const targets = begun ?? (await targetsOf(deps.sinks, pipeline, task.params, file, by, corrects !== undefined))
-    const inputs = await fetchInputs(deps, task, folder, options.signal)
+    const targets =
+      begun ?? (await targetsOf(deps.sinks, pipeline, task.params, task.setName ?? file, by, corrects !== undefined))
+    const fetched = await fetchInputs(deps, task, join(folder, 'in'), options.signal)
+    const inputs = fetched.flatMap(({ files }) => files)
     const job: Job = { pipeline, params: task.params, inputs, targets, corrects, now: deps.now(), ...deps.limits }
+    const reading = contentsOf(deps.catalog, fetched, options.signal)
+    // Told below, unless the run itself ends in an error.
+    reading.catch(() => {})
     const { id, delivery, attempt, dryRun } = task
     const shipment = { ...deps, ...options, pipeline, targets, folder, task: id, delivery, attempt }
     await using ran = await (dryRun
       ? runWhole(deps.engine, job, shipment)
       : runAhead(deps.engine, job, shipment, async () => shipment))
-    const files = inputs.map(({ input, sha256 }, i) => [input, sha256 ?? task.inputs[i]?.upload ?? ''] as const)
+    const contents = await reading
+    const same = repeatKeyOf(task, pipeline, task.setName ?? file, fetched, contents)
+    if (same !== null && (await deps.catalog.cancelRepeated(id, attempt, same)) !== undefined) return 'cancelled'
+    const files = fetched.map(({ input }, i) => [input, contents[i] ?? ''] as const)
     const names = inputs.map(({ name }) => name)
     const planned = { files, names, text: task.pipelineText, params: task.params, targets }
     return await deliver(deps, task, { ...shipment, ...ran }, planned)
@@ -102,23 +103,6 @@ async function removeEarlier({ scratch, blobs }: WorkDeps, { id, attempt }: Task
 /** The name of an attempt's scratch folder, by which the janitor knows whose it is. */
 export function scratchName({ id, attempt }: Pick<Task, 'id' | 'attempt'>): string {
   return `${id}-${attempt}`
-}
-
-async function fetchInputs(deps: WorkDeps, task: Task, folder: string, signal: AbortSignal): Promise<JobInput[]> {
-  const inputs: JobInput[] = []
-  for (const [i, { input, upload, name }] of task.inputs.entries()) {
-    const path = join(folder, 'in', String(i))
-    const stored = await deps.catalog.getUpload(upload)
-    if (stored?.state !== 'complete') throw new AppError('unprocessable', `The upload ${upload} (${name}) is gone.`)
-    const parts = await deps.catalog.parts(upload)
-    await deps.blobs.fetch(
-      parts.map(({ blob }) => blob),
-      path,
-      signal,
-    )
-    inputs.push({ input, name, path, sha256: stored.sha256 })
-  }
-  return inputs
 }
 
 /**

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads'
 import { runJob } from '../engine/run.ts'
 import { asAppError } from '../errors.ts'
 import { type Progress, taskError, type TaskError } from '../model.ts'
-import type { Report } from '../ports.ts'
+import type { Report } from '../job.ts'
 
 /** From the parent: run what is in this folder. */
 export interface Order {

@@ -4,15 +4,11 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { AppError } from '../errors.ts'
 import type { Fail } from '../failpoints.ts'
-import {
-  type Balances,
-  checkBalances,
-  type Output,
-  type OutputBalance,
-  type Pipeline,
-  type Progress,
-} from '../model.ts'
-import type { Delivery, Engine, Produced, ProducedFile, Report, Targets } from '../ports.ts'
+import type { Output, Progress } from '../model.ts'
+import type { Pipeline } from '../definition.ts'
+import { type Balances, checkBalances, type OutputBalance } from '../balances.ts'
+import type { Delivery, Engine, Produced } from '../ports.ts'
+import type { ProducedFile, Report, Targets } from '../job.ts'
 import { counted } from './counted.ts'
 import { findSink, type Sinks, tableSink } from './targets.ts'
 

@@ -2,11 +2,14 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
-import { temporaryFolder } from '../../test/harness.ts'
+import { temporaryFolder, until } from '../../test/harness.ts'
 import { insertTask, serve, succeed } from '../../test/http-fixture.ts'
+import { newId } from '../ids.ts'
 import { createLog } from '../log.ts'
 import { resultsPrefix } from '../model.ts'
-import { sweep } from './janitor.ts'
+import type { Catalog } from '../ports.ts'
+import { startJanitor } from './janitor.ts'
+import { sweep } from './sweep.ts'
 
 test('what a task has delivered stays, rejects in both forms included; what nobody accounts for goes', async () => {
   await using served = await serve()
@@ -19,4 +22,50 @@ test('what a task has delivered stays, rejects in both forms included; what nobo
   await sweep({ catalog, blobs, scratch: join(folder.path, 'scratch'), log: createLog('silent') })
   assert.equal(delivered.length, 3)
   assert.deepEqual(await blobs.list(resultsPrefix), delivered)
+})
+
+test('what nobody has asked for is removed when its time is up, unless the clock is suspect', async () => {
+  await using served = await serve({ keeping: { incompleteMs: -1_000, filesMs: -1_000 } })
+  await using folder = await temporaryFolder()
+  const { catalog, blobs, url } = served
+  const queue = { ring: async () => {}, answer: () => assert.fail(), [Symbol.asyncDispose]: async () => {} }
+  const janitor = (over: Partial<Catalog>) =>
+    startJanitor({
+      catalog: { ...catalog, ...over },
+      blobs,
+      queue,
+      scratch: join(folder.path, 'scratch'),
+      pollMs: 10,
+      maxLostLeases: 1,
+      log: createLog('silent'),
+    })
+  const { id } = await insertTask(served)
+  await succeed(served, id)
+  const stored = await fetch(`${url}/v1/uploads?name=a.csv`, { method: 'POST', body: 'a,b\n1,2\n' })
+  const { upload } = (await stored.json()) as { upload: { id: string } }
+  const open = await catalog.createUpload({ id: newId(), owner: 'local', name: 'open.csv' })
+  const stateOf = async (one: string) => (await catalog.getUpload(one))?.state
+
+  let rounds = 0
+  {
+    await using _ = janitor({
+      clock: async () => {
+        rounds++
+        return { now: Date.now(), seen: Date.now() + 3_600_000 }
+      },
+    })
+    await until('it has looked several times', () => rounds > 3)
+  }
+  assert.deepEqual([await stateOf(upload.id), await stateOf(open.id)], ['complete', 'open'])
+
+  await using _ = janitor({})
+  await until(
+    'all has expired',
+    async () => (await stateOf(upload.id)) === 'expired' && (await catalog.getTask(id))?.expired,
+  )
+  await until('no bytes are left', async () => (await blobs.list('')).length === 0)
+  assert.equal(await stateOf(open.id), 'expired')
+  assert.equal((await fetch(`${url}/v1/tasks/${id}/outputs/totals`)).status, 410)
+  assert.equal((await fetch(`${url}/v1/uploads/${upload.id}`, { method: 'HEAD' })).status, 410)
+  assert.deepEqual(await catalog.checkIntegrity(), [])
 })

@@ -1,12 +1,9 @@
-/** Puts right what a death has left behind: lapsed leases, scratch folders and results that belong to nobody. */
-import { readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+/** Puts right what a death has left behind, and lets go what was kept as long as was promised. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { errnoOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { isFile, resultsPrefix, type Task } from '../model.ts'
 import type { Blobs, Catalog, Queue } from '../ports.ts'
-import { scratchName } from './attempt.ts'
+import { createClockJudge } from './clock.ts'
+import { sweep } from './sweep.ts'
 
 export interface JanitorOptions {
   readonly catalog: Catalog
@@ -21,13 +18,19 @@ export interface JanitorOptions {
 /** Debris is rare and searching for it reads everything, so it is not done on every round. */
 const roundsPerSweep = 720
 
+/** Uploads and tasks that expire in one transaction. */
+const batch = 100
+
 export function startJanitor(options: JanitorOptions): AsyncDisposable {
   const stop = new AbortController()
+  const isBelieved = createClockCheck(options)
+  let strays: Set<string> | undefined
   const rounds = async () => {
     for (let round = 0; !stop.signal.aborted; round++) {
       try {
         await requeue(options)
-        if (round % roundsPerSweep === 0) await sweep(options)
+        if (await isBelieved()) await expire(options, stop.signal)
+        if (round % roundsPerSweep === 0) strays = await sweep(options, strays)
       } catch (error) {
         options.log.warn({ err: error }, 'the janitor will try again')
       }
@@ -51,40 +54,29 @@ async function requeue({ catalog, queue, maxLostLeases, log }: JanitorOptions): 
   }
 }
 
-/** Removes scratch folders and results that no task of the catalog accounts for. */
-export async function sweep({
-  catalog,
-  blobs,
-  scratch,
-  log,
-}: Pick<JanitorOptions, 'catalog' | 'blobs' | 'scratch' | 'log'>): Promise<void> {
-  for (const name of await namesIn(scratch)) {
-    const task = await catalog.getTask(name.split('-')[0] ?? '')
-    if (task?.state === 'running' && name === scratchName(task)) continue
-    log.info({ name }, 'removing a scratch folder that nobody uses')
-    await rm(join(scratch, name), { recursive: true, force: true })
-  }
-  for (const key of await blobs.list(resultsPrefix)) {
-    const [id = '', attempt] = key.slice(resultsPrefix.length).split('/')
-    const task = await catalog.getTask(id)
-    if (task !== undefined && isAccountedFor(task, key, Number(attempt))) continue
-    log.info({ key }, 'removing a result that no task has delivered')
-    await blobs.delete(key)
+/** Removes what has been kept for its time. */
+async function expire({ catalog, blobs, log }: JanitorOptions, stop: AbortSignal): Promise<void> {
+  for (;;) {
+    const { blobs: keys, count } = await catalog.expire(batch)
+    if (count > 0) log.info({ count }, 'removing uploads and results whose time is up')
+    // A blob that stays is found by a sweep.
+    for (const key of keys) await blobs.delete(key)
+    if (count < batch || stop.aborted) return
   }
 }
 
-function isAccountedFor(task: Task, key: string, attempt: number): boolean {
-  if (task.state === 'running' && task.attempt === attempt) return true
-  const { rejects, outputs } = task
-  const files = [...(rejects === null ? [] : [rejects, ...rejects.fixable]), ...outputs.filter(isFile)]
-  return files.some(({ blob }) => blob === key)
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
+/** Whether the clock can be believed; tells when that changes. */
+function createClockCheck({ catalog, log }: JanitorOptions): () => Promise<boolean> {
+  const judge = createClockJudge()
+  let told: string | undefined
+  return async () => {
+    const doubt = judge({ ...(await catalog.clock()), monotonic: performance.now() })
+    if (doubt !== told) {
+      if (doubt !== undefined) log.warn({ doubt }, 'the clock is suspect; nothing expires')
+      else log.info('the clock is believed again')
+    }
+    told = doubt
+    if (doubt === undefined) await catalog.believeClock()
+    return doubt === undefined
   }
 }

@@ -57,8 +57,8 @@ async function deliver(given: Given): Promise<Shipped & { hash: string }> {
   const limits = { memory: 1e9, threads: 2, unpacked: 1e9 }
   const job = { pipeline, params, inputs, targets, now: ++clock, ...limits, signal, onProgress: () => {} }
   await using run = await runLocally(engine, job)
-  const [digest = ''] = await digestsOf([folder.at(file)], signal)
-  const planned = { files: [['file', digest]] as const, names: [file], text, params, targets }
+  const [digest] = await digestsOf([{ path: folder.at(file) }], signal)
+  const planned = { files: [['file', digest?.sha256 ?? '']] as const, names: [file], text, params, targets }
   const delivery = { ...job, engine, sinks, job, run, planned, planHash, again, fail: undefined }
   const { hash } = plan ? await planLocally(delivery) : { hash: '' }
   if (plan) return { hash, outputs: [], balances: { inputs: {}, outputs: {} }, state: 'new' }

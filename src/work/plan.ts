@@ -1,8 +1,9 @@
 /** Dry runs: what a task would come to, and the hash by which a later one is held to it. */
 import { createHash } from 'node:crypto'
 import { AppError } from '../errors.ts'
-import { type Balances, checkBalances, type OutputBalance, type Params, type Plan } from '../model.ts'
-import type { ProducedFile, Report, Targets } from '../ports.ts'
+import type { Params } from '../model.ts'
+import { type Balances, checkBalances, type OutputBalance, type Plan } from '../balances.ts'
+import type { ProducedFile, Report, Targets } from '../job.ts'
 import { producedOf, type Shipment } from './deliver.ts'
 import { tableSink } from './targets.ts'
 

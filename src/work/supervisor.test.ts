@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../errors.ts'
 import { createLog } from '../log.ts'
-import type { Job, Report } from '../ports.ts'
+import type { Job, Report } from '../job.ts'
 import { Supervisor } from './supervisor.ts'
 
 let root = ''

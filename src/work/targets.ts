@@ -1,8 +1,10 @@
 /** Which tables the outputs of a pipeline go to, and in which sinks these are. */
 import { AppError } from '../errors.ts'
-import { isForTable, type Params, type Pipeline, type Target } from '../model.ts'
+import type { Params, Target } from '../model.ts'
+import { isForTable, type Pipeline } from '../definition.ts'
 import { targetOf } from '../pipeline/outputs.ts'
-import type { JobTarget, Loading, Sink, TableSink, Targets } from '../ports.ts'
+import type { Loading, Sink, TableSink } from '../ports.ts'
+import type { JobTarget, Targets } from '../job.ts'
 
 export type Sinks = ReadonlyMap<string, Sink>
 

@@ -1,7 +1,8 @@
 /** A task that takes the rows of another out of their tables again: written first, in all of them, and committed then. */
 import { AppError } from '../errors.ts'
 import type { Fail } from '../failpoints.ts'
-import { isFile, type Task, type Undone } from '../model.ts'
+import { isFile, type Task } from '../model.ts'
+import type { Undone } from '../balances.ts'
 import type { Catalog, Undoing } from '../ports.ts'
 import { type Sinks, tableSink } from './targets.ts'
 

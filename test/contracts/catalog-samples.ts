@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { AppError, ErrorCode } from '../../src/errors.ts'
 import { newId } from '../../src/ids.ts'
 import type { Task } from '../../src/model.ts'
-import type { Catalog, NewTask, Verdict } from '../../src/ports.ts'
+import type { Catalog, Completion, NewTask, Verdict } from '../../src/ports.ts'
 
 export const hour = 3_600_000
 /** A lease that has ended before it began, so that no test waits for one. */
@@ -53,8 +53,13 @@ export function code(expected: ErrorCode, message = /./) {
 
 export async function upload(catalog: Catalog, owner = 'local'): Promise<string> {
   const { id } = await catalog.createUpload({ id: newId(), owner, name: 'plays.csv' })
-  await catalog.completeUpload(id, { bytes: 10, sha256: null })
+  await catalog.completeUpload(id)
   return id
+}
+
+/** Closes an upload, and makes this task of it. */
+export function closing(task: NewTask): Completion {
+  return { decide: () => ({ task, closes: false }) }
 }
 
 export function taskOf(uploads: readonly string[], over: Partial<NewTask> = {}): NewTask {
@@ -70,6 +75,9 @@ export function taskOf(uploads: readonly string[], over: Partial<NewTask> = {}):
     dryRun: false,
     planHash: null,
     undoes: null,
+    setName: null,
+    again: false,
+    repeatKey: null,
     ...over,
   }
 }

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { newId } from '../../src/ids.ts'
 import type { Task } from '../../src/model.ts'
 import type { Catalog, Verdict } from '../../src/ports.ts'
-import { again, code, crashedOut, failed, get, hour, lapsed } from './catalog-samples.ts'
+import { again, closing, code, crashedOut, failed, get, hour, lapsed } from './catalog-samples.ts'
 import { queued, succeeded, taskOf, upload, walk } from './catalog-samples.ts'
 import { commitsContract } from './catalog-commits.ts'
 import { anySequence } from './task-model.ts'
@@ -34,7 +34,8 @@ export function testCatalog(name: string, makeStore: () => Promise<CatalogStore>
 
   check('an upload is open, takes parts in any order, and is closed once', async (catalog) => {
     const id = newId()
-    const open = await catalog.createUpload({ id, owner: 'local', name: '../"plays"\n.csv' })
+    const file = { id, owner: 'local', name: '../"plays"\n.csv', comes: 'in pieces' } as const
+    const open = await catalog.createUpload(file)
     assert.deepEqual(open, await catalog.getUpload(id))
     assert.deepEqual([open.state, open.bytes, open.sha256, open.completedAt], ['open', 0, null, null])
     const part = (n: number, sha256: string) => ({ upload: id, n, blob: `uploads/${id}/${n}`, bytes: n, sha256 })
@@ -43,17 +44,17 @@ export function testCatalog(name: string, makeStore: () => Promise<CatalogStore>
     await catalog.addPart(part(2, 'c'))
     assert.deepEqual(await catalog.parts(id), [part(1, 'a'), part(2, 'c')])
 
-    const complete = await catalog.completeUpload(id, { bytes: 3, sha256: 'ff' })
-    assert.deepEqual([complete.state, complete.bytes, complete.sha256], ['complete', 3, 'ff'])
+    const { upload: complete } = await catalog.completeUpload(id)
+    assert.deepEqual([complete.state, complete.bytes, complete.sha256], ['complete', 3, null])
     assert.ok(complete.completedAt !== null && complete.completedAt >= complete.createdAt)
-    await assert.rejects(catalog.completeUpload(id, { bytes: 9, sha256: null }), code('conflict', /complete/))
+    assert.deepEqual(await catalog.completeUpload(id), { upload: complete, unused: [] })
     await assert.rejects(catalog.addPart(part(3, 'd')), code('conflict'))
     assert.deepEqual(await catalog.getUpload(id), complete)
     assert.equal((await catalog.parts(id)).length, 2)
     await assert.rejects(catalog.createUpload({ id, owner: 'local', name: 'twice' }), code('conflict'))
     for (const absent of [
       () => catalog.addPart({ ...part(1, 'a'), upload: newId() }),
-      () => catalog.completeUpload(newId(), { bytes: 0, sha256: null }),
+      () => catalog.completeUpload(newId()),
       () => catalog.deleteUpload(newId()),
     ]) {
       await assert.rejects(absent, code('not_found'))
@@ -64,16 +65,15 @@ export function testCatalog(name: string, makeStore: () => Promise<CatalogStore>
   check('completing an upload and creating its task is one transaction', async (catalog) => {
     const { id } = await catalog.createUpload({ id: newId(), owner: 'local', name: 'plays.csv' })
     const other = await queued(catalog)
-    const sum = { bytes: 7, sha256: 'ee' }
     const taken = taskOf([id], { id: other })
-    await assert.rejects(catalog.completeUpload(id, sum, taken), code('conflict'))
+    await assert.rejects(catalog.completeUpload(id, closing(taken)), code('conflict'))
     const dangling = taskOf([id, newId()])
-    await assert.rejects(catalog.completeUpload(id, sum, dangling), code('not_found'))
+    await assert.rejects(catalog.completeUpload(id, closing(dangling)), code('not_found'))
     assert.equal((await catalog.getUpload(id))?.state, 'open')
     assert.equal(await catalog.getTask(dangling.id), undefined)
 
     const task = taskOf([id])
-    assert.equal((await catalog.completeUpload(id, sum, task)).state, 'complete')
+    assert.equal((await catalog.completeUpload(id, closing(task))).upload.state, 'complete')
     const { id: _, ...created } = await get(catalog, task.id)
     assert.deepEqual(
       { ...task, ...created, state: 'queued', attempt: 0, outputs: [], error: null },
@@ -197,7 +197,7 @@ export function testCatalog(name: string, makeStore: () => Promise<CatalogStore>
     // Whoever comes second is refused, and nothing of it stays.
     await using other = await store.open()
     const { id } = await other.createUpload({ id: newId(), owner: 'local', name: 'fixed.csv' })
-    const late = other.completeUpload(id, { bytes: 1, sha256: null }, taskOf([id], { corrects: parent }))
+    const late = other.completeUpload(id, closing(taskOf([id], { corrects: parent })))
     const [soon, later] = await Promise.allSettled([correction(), late])
     assert.deepEqual([soon.status, later.status].toSorted(), ['fulfilled', 'rejected'])
     assert.equal((await get(catalog, parent)).correctedBy !== null, true)
@@ -312,7 +312,7 @@ export function testCatalog(name: string, makeStore: () => Promise<CatalogStore>
         const created = await catalog.createUpload({ id: newId(), owner: 'local', name: fileName })
         assert.equal(created.name, fileName)
         const task = taskOf([created.id], { pipelineText, params: given })
-        await catalog.completeUpload(created.id, { bytes: 0, sha256: null }, task)
+        await catalog.completeUpload(created.id, closing(task))
         const read = await get(catalog, task.id)
         assert.deepEqual([read.pipelineText, read.params], [pipelineText, given])
       }),

@@ -1,6 +1,6 @@
 /** What every sink of tables must do when it is asked what an upsert would come to. */
 import assert from 'node:assert/strict'
-import type { OutputBalance } from '../../src/model.ts'
+import type { OutputBalance } from '../../src/balances.ts'
 import type { Folder } from '../harness.ts'
 import {
   ada,

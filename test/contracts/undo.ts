@@ -1,7 +1,8 @@
 /** What every sink of tables must do when a task is undone. */
 import assert from 'node:assert/strict'
 import { AppError } from '../../src/errors.ts'
-import type { Target, Undone } from '../../src/model.ts'
+import type { Target } from '../../src/model.ts'
+import type { Undone } from '../../src/balances.ts'
 import type { Undoing } from '../../src/ports.ts'
 import { ada, all, type Check, load, type TableDatabase, targetOf, task } from './table-samples.ts'
 

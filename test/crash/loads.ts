@@ -50,7 +50,7 @@ export async function sendLoad(
     `param.${name}`,
     value,
   ])
-  const query = String(new URLSearchParams([['name', 'people.csv'], ['pipeline', 'load'], ...given]))
+  const query = String(new URLSearchParams([['name', 'people.csv'], ['pipeline', 'load'], ['again', 'true'], ...given]))
   const received = await json<Received>(await fetch(`${url}/v1/uploads?${query}`, { method: 'POST', body }))
   return { ...received, body }
 }

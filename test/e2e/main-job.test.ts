@@ -81,11 +81,13 @@ suite('the sample gives its four lines', () => {
     }
   })
 
-  test('by a form', async () => {
+  test('by a form; the same again is the same task, unless it is to be run again', async () => {
     const form = new FormData()
     form.set('pipeline', 'song-plays')
     form.set('file', new Blob([await readFile(sample)]), 'plays.csv')
-    const response = await fetch(`${service.url}/v1/uploads`, { method: 'POST', body: form })
+    const same = await fetch(`${service.url}/v1/uploads`, { method: 'POST', body: form })
+    assert.deepEqual([same.status, (await json<{ duplicate: boolean }>(same)).duplicate], [200, true])
+    const response = await fetch(`${service.url}/v1/uploads?again=true`, { method: 'POST', body: form })
     assert.equal(response.status, 202)
     const { task } = await json<Received>(response)
     assert.equal(response.headers.get('location'), `/v1/tasks/${task.id}`)

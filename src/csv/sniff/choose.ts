@@ -1,5 +1,5 @@
 /** Which reading of a sample is taken, and how sure that is. */
-import type { ReaderOptions } from '../../model.ts'
+import type { ReaderOptions } from '../../definition.ts'
 import type { Dialect } from '../dialect.ts'
 import { nameOf } from './delimiters.ts'
 import { gradeTable, type Reading } from './grade.ts'

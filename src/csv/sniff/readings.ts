@@ -1,5 +1,5 @@
 /** The readings of a sample that come into question: under each delimiter, the best way of quoting. */
-import type { ReaderOptions } from '../../model.ts'
+import type { ReaderOptions } from '../../definition.ts'
 import type { Dialect } from '../dialect.ts'
 import { type Delimiter, delimiters, noDelimiter } from './delimiters.ts'
 import { gradeList, gradeTable, type Reading } from './grade.ts'

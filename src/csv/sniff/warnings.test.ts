@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import type { ReaderOptions } from '../../model.ts'
+import type { ReaderOptions } from '../../definition.ts'
 import { sniff } from '../sniff.ts'
 
 function warningsOf(text: string, given: ReaderOptions = {}) {

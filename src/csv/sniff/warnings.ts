@@ -1,5 +1,6 @@
 /** What is to be said of guesses that might have come out otherwise. */
-import type { ReaderOptions, Warning } from '../../model.ts'
+import type { Warning } from '../../model.ts'
+import type { ReaderOptions } from '../../definition.ts'
 import type { Sniffed } from '../sniff.ts'
 import { fancyQuoteWarnings, spaceWarnings } from './cell-edges.ts'
 import { nameOf } from './delimiters.ts'

@@ -1,6 +1,6 @@
 /** What DuckDB's catalog tells of a table. */
 import { duckdbNames, identifier } from '../../identifiers.ts'
-import type { TargetColumn } from '../../ports.ts'
+import type { TargetColumn } from '../../job.ts'
 import { fieldOf } from './types.ts'
 import { type Comparison, type Definition, folded, type Found, type Value } from '../file/database.ts'
 import { heldBack, notATable, withoutKey } from '../refusals.ts'

@@ -1,6 +1,6 @@
 /** Our types as DuckDB's, and back. */
 import { duckdbNames, identifier } from '../../identifiers.ts'
-import type { ProducedColumn, TargetColumn } from '../../ports.ts'
+import type { ProducedColumn, TargetColumn } from '../../job.ts'
 import type { ColumnType, Constraints } from '../../table-schema.ts'
 import { roomy } from '../tables.ts'
 

@@ -1,6 +1,7 @@
 /** A database in a file, as the process sees it that has it open: what each kind does in its own way. */
 import type { Naming } from '../../identifiers.ts'
-import type { Produced, ProducedColumn, TargetColumn } from '../../ports.ts'
+import type { Produced } from '../../ports.ts'
+import type { ProducedColumn, TargetColumn } from '../../job.ts'
 import { type TableName, taskColumn } from '../tables.ts'
 
 export interface FilePlace {

@@ -1,6 +1,7 @@
 /** An output on its way into a database in a file, or back, as the parent of the process sees it that has it open. */
 import type { Fail } from '../../failpoints.ts'
-import type { OutputBalance, Target, Undone } from '../../model.ts'
+import type { Target } from '../../model.ts'
+import type { OutputBalance, Undone } from '../../balances.ts'
 import type { Delivered, Delivery, DeliveryId, Produced, Undoable, Undoing, WriteOptions } from '../../ports.ts'
 import type { Written } from './loader.ts'
 import type { Session } from './session.ts'

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
-import type { Target, Undone } from '../../model.ts'
+import type { Target } from '../../model.ts'
+import type { Undone } from '../../balances.ts'
 import type { Undoing } from '../../ports.ts'
 import {
   type DatabaseFile,

@@ -1,6 +1,6 @@
 /** Takes back what a task has put into a table of a database in a file, inside a transaction that is open. */
 import { identifier } from '../../identifiers.ts'
-import { maxLeftKeys, type Undone } from '../../model.ts'
+import { maxLeftKeys, type Undone } from '../../balances.ts'
 import type { DeliveryId, Undoable } from '../../ports.ts'
 import { cannotUndo } from '../refusals.ts'
 import { type FileDatabase, type Found, writableColumns } from './database.ts'

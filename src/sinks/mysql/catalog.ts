@@ -1,7 +1,7 @@
 /** What the information schema of MySQL and MariaDB tells of a table. */
 import { AppError } from '../../errors.ts'
 import { mysqlNames } from '../../identifiers.ts'
-import type { TargetColumn } from '../../ports.ts'
+import type { TargetColumn } from '../../job.ts'
 import type { Session } from './session.ts'
 import { fieldOf } from './types.ts'
 import { heldBack, notATable, withoutKey } from '../refusals.ts'

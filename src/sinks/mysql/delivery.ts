@@ -1,7 +1,8 @@
 /** An output on its way into a table. */
 import type { Fail } from '../../failpoints.ts'
 import { identifier, mysqlNames } from '../../identifiers.ts'
-import type { OutputBalance, Target } from '../../model.ts'
+import type { Target } from '../../model.ts'
+import type { OutputBalance } from '../../balances.ts'
 import type { Delivered, Delivery, DeliveryId, Produced, WriteOptions } from '../../ports.ts'
 import {
   columnNamed,

@@ -1,5 +1,5 @@
 /** Rows as they were before an upsert, and as they were after it: in a table of their own, in pairs. */
-import { maxLeftKeys, type Undone } from '../../model.ts'
+import { maxLeftKeys, type Undone } from '../../balances.ts'
 import type { Found } from './catalog.ts'
 import type { Session } from './session.ts'
 import { quoted } from './sql.ts'

@@ -4,7 +4,8 @@
  */
 import type { Fail } from '../../failpoints.ts'
 import { mysqlNames } from '../../identifiers.ts'
-import type { OutputBalance, Target } from '../../model.ts'
+import type { Target } from '../../model.ts'
+import type { OutputBalance } from '../../balances.ts'
 import type { Produced, TableSink } from '../../ports.ts'
 import { columnsOf, findTable, needTransactions, needUniqueKey, placeOf } from './catalog.ts'
 import { MysqlDelivery } from './delivery.ts'

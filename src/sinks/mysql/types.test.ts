@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMysql, targetOf } from '../../../test/mysql-fixture.ts'
 import { missing } from '../../../test/servers.ts'
-import type { TargetColumn } from '../../ports.ts'
+import type { TargetColumn } from '../../job.ts'
 
 /** A column's declaration, and what is made of it. */
 const known: Readonly<Record<string, Partial<TargetColumn>>> = {

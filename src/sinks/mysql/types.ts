@@ -1,7 +1,7 @@
 /** Our types as MySQL's, and back. */
 import { identifier, mysqlNames } from '../../identifiers.ts'
 import type { ColumnType, Constraints } from '../../table-schema.ts'
-import type { ProducedColumn, TargetColumn } from '../../ports.ts'
+import type { ProducedColumn, TargetColumn } from '../../job.ts'
 import { roomy } from '../tables.ts'
 
 const created: Readonly<Record<string, string>> = {

@@ -11,7 +11,7 @@ import {
   writing,
 } from '../../../test/mysql-fixture.ts'
 import { missing } from '../../../test/servers.ts'
-import type { Undone } from '../../model.ts'
+import type { Undone } from '../../balances.ts'
 import { keptTable } from '../tables.ts'
 
 const skip = missing('mariadb')

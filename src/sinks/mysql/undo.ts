@@ -1,7 +1,7 @@
 /** Loads that are taken back: rows by what they are marked with, or by what was kept of them; a table as a whole. */
 import type { Fail } from '../../failpoints.ts'
 import { mysqlNames } from '../../identifiers.ts'
-import type { Undone } from '../../model.ts'
+import type { Undone } from '../../balances.ts'
 import type { DeliveryId, Undoable, Undoing } from '../../ports.ts'
 import {
   columnNamed,

@@ -2,7 +2,7 @@
 import type { Client } from 'pg'
 import { AppError } from '../../errors.ts'
 import { identifier, postgresNames } from '../../identifiers.ts'
-import type { TargetColumn } from '../../ports.ts'
+import type { TargetColumn } from '../../job.ts'
 import { type Described, fieldOf, isUnclear } from './types.ts'
 import { notATable, withoutKey } from '../refusals.ts'
 import { tableIdentifier, type TableName, taskColumn } from '../tables.ts'

@@ -1,6 +1,7 @@
 /** Rows on their way into a table of PostgreSQL. */
 import type { Fail } from '../../failpoints.ts'
-import type { OutputBalance, Target } from '../../model.ts'
+import type { Target } from '../../model.ts'
+import type { OutputBalance } from '../../balances.ts'
 import type { Delivered, Delivery, DeliveryId, Produced, WriteOptions } from '../../ports.ts'
 import { describe, type Found, isFound, locate, type Place, placeOf, taskColumnSql, taskMark } from './catalog.ts'
 import { quote } from './compare.ts'

@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream'
 import { parseTabbed } from '../../csv/tabbed.ts'
 import { AppError } from '../../errors.ts'
-import type { ProducedColumn } from '../../ports.ts'
+import type { ProducedColumn } from '../../job.ts'
 import type { Typed } from './compare.ts'
 import { type Limit, limitOf } from './types.ts'
 

@@ -2,7 +2,7 @@
 import type { Client } from 'pg'
 import { AppError } from '../../errors.ts'
 import { identifier, postgresNames } from '../../identifiers.ts'
-import { maxLeftKeys, type Undone } from '../../model.ts'
+import { maxLeftKeys, type Undone } from '../../balances.ts'
 import { describe, type Found } from './catalog.ts'
 import { differ, quote, sameKey, type Typed } from './compare.ts'
 import { cannotUndo } from '../refusals.ts'

@@ -1,5 +1,6 @@
 /** What an upsert into a table of PostgreSQL would come to. */
-import type { OutputBalance, Target } from '../../model.ts'
+import type { Target } from '../../model.ts'
+import type { OutputBalance } from '../../balances.ts'
 import type { Produced } from '../../ports.ts'
 import { describe, isFound, locate, needUniqueKey } from './catalog.ts'
 import { loadRows } from './copy.ts'

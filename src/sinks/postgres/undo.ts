@@ -1,6 +1,6 @@
 /** What a task has delivered to a table of PostgreSQL, taken back. */
 import type { Fail } from '../../failpoints.ts'
-import type { Undone } from '../../model.ts'
+import type { Undone } from '../../balances.ts'
 import type { DeliveryId, Undoable, Undoing } from '../../ports.ts'
 import { describe, type Found, isFound, locate, type Place, placeOf, taskMark } from './catalog.ts'
 import { leftKeys, takeBack } from './kept.ts'

@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 import { idOf, type Load, load, produce, targetOf, writing } from '../../../test/mysql-fixture.ts'
 import { openPostgres, type PostgresDatabase, undo } from '../../../test/postgres-fixture.ts'
 import { missing, query } from '../../../test/servers.ts'
-import type { OutputBalance } from '../../model.ts'
+import type { OutputBalance } from '../../balances.ts'
 
 const skip = missing('postgres')
 const upsert = { mode: 'upsert', key: ['id'] } as const

@@ -1,7 +1,7 @@
 /** Rows that change those of the same key, and are added where there is none. */
 import pg, { type Client } from 'pg'
 import { AppError } from '../../errors.ts'
-import type { ProducedColumn } from '../../ports.ts'
+import type { ProducedColumn } from '../../job.ts'
 import { describe, type Found, needUniqueKey } from './catalog.ts'
 import { differ, quote, sameKey, type Typed } from './compare.ts'
 import { keepAfter, keepBefore } from './kept.ts'

@@ -1,7 +1,7 @@
 /** What SQLite's schema tells of a table. */
 import { AppError } from '../../errors.ts'
 import { identifier, sqliteNames } from '../../identifiers.ts'
-import type { TargetColumn } from '../../ports.ts'
+import type { TargetColumn } from '../../job.ts'
 import { type Comparison, type Definition, type Found, quoteText, type Value } from '../file/database.ts'
 import { heldBack, notATable, withoutKey } from '../refusals.ts'
 import { fieldOf } from './types.ts'

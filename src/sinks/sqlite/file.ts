@@ -2,7 +2,8 @@
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { identifier, sqliteNames } from '../../identifiers.ts'
-import type { Produced, TargetColumn } from '../../ports.ts'
+import type { Produced } from '../../ports.ts'
+import type { TargetColumn } from '../../job.ts'
 import type {
   Comparison,
   Definition,

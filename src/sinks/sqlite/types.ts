@@ -1,6 +1,6 @@
 /** Our types as SQLite's, and back. It has five ways to hold a value, and columns are declared as one likes. */
 import { identifier, sqliteNames } from '../../identifiers.ts'
-import type { ProducedColumn, TargetColumn } from '../../ports.ts'
+import type { ProducedColumn, TargetColumn } from '../../job.ts'
 import type { ColumnType } from '../../table-schema.ts'
 import { roomy } from '../tables.ts'
 

@@ -1,0 +1,134 @@
+/** The moment an upload is whole: closed, counted in its set, and made a task of, in one transaction. */
+import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import type { RawBuilder, Transaction } from 'kysely'
+import { AppError } from '../errors.ts'
+import type { Part, Upload } from '../model.ts'
+import type { Catalog, Completion, Keeping } from '../ports.ts'
+import { later } from './later.ts'
+import { uploadOf } from './nouns.ts'
+import { addPart, partsOf } from './parts.ts'
+import { take, takenBy } from './quotas.ts'
+import { settle } from './receipts.ts'
+import { waitingSet } from './sets.ts'
+import type { Database, Tables, UploadRow } from './tables.ts'
+import { insertTask } from './tasks.ts'
+import { holdOpen, needUpload } from './uploads.ts'
+
+/** SHA-256 of no bytes. */
+const ofNothing = createHash('sha256').digest('hex')
+
+export function completion({ db, now }: Database, keeping: Keeping): Pick<Catalog, 'completeUpload'> {
+  return {
+    completeUpload: (id, { seen, last, joined = 'as bytes', decide, receipt } = {}) =>
+      db.transaction().execute(async (trx) => {
+        const before = await needUpload(trx, id)
+        if (before.state === 'complete' && last === undefined) return { upload: before, unused: [] }
+        const open = await holdOpen(trx, id)
+        if (seen !== undefined && !isDeepStrictEqual(await partsOf(trx, id), seen)) {
+          throw new AppError('conflict', `Upload ${id} has got other parts while it was looked at. Complete it again.`)
+        }
+        const unused = last === undefined ? [] : await addPart(trx, open, last, now, keeping)
+        const row = last === undefined ? open : await holdOpen(trx, id)
+        const sha256 = await close(trx, now, row, joined, keeping)
+        const task = await makeTask(trx, now, id, decide, keeping)
+        await settle(trx, now, receipt, { upload: id, task: task ?? null }, keeping)
+        await trx
+          .updateTable('uploads')
+          .set({ duplicate_of: sha256 === null ? null : await twinOf(trx, row, sha256) })
+          .where('id', '=', id)
+          .execute()
+        return { upload: await needUpload(trx, id), unused }
+      }),
+  }
+}
+
+/** @returns what its bytes hash to, if that is known. */
+async function close(
+  trx: Transaction<Tables>,
+  now: RawBuilder<number>,
+  upload: UploadRow,
+  joined: Upload['joined'],
+  keeping: Keeping,
+): Promise<string | null> {
+  const { id, owner, bytes, claimed_sha256: claimed } = upload
+  const parts = await partsOf(trx, id)
+  refuseMissing(upload, parts)
+  const [only] = parts
+  const sha256 = parts.length === 0 ? ofNothing : parts.length === 1 ? (only?.sha256 ?? null) : null
+  if (sha256 !== null && claimed !== null && sha256 !== claimed) {
+    throw new AppError('checksum', `Upload ${id} has the SHA-256 ${sha256}, not ${claimed} as was told. Send it again.`)
+  }
+  await trx
+    .updateTable('uploads')
+    .set({ state: 'complete', sha256, joined, completed_at: now, expires_at: later(now, keeping.filesMs) })
+    .where('id', '=', id)
+    .execute()
+  await take(trx, owner, takenBy({ ...upload, state: 'complete', bytes }) - takenBy(upload), keeping)
+  return sha256
+}
+
+function refuseMissing({ id, comes, bytes, size, pieces }: UploadRow, parts: readonly Part[]): void {
+  const conflict = (why: string) => new AppError('conflict', `Upload ${id} is not whole: ${why}`)
+  if (comes === 'in pieces' && pieces === null && parts.length === 0) throw conflict('no piece has come.')
+  if (size !== null && bytes !== size) throw conflict(`${bytes} of ${size} bytes have come. Send the rest.`)
+  const most = Math.max(pieces ?? 0, parts.at(-1)?.n ?? 0)
+  if (parts.length === most) return
+  const there = new Set(parts.map(({ n }) => n))
+  const missing = Array.from({ length: most }, (_, i) => i + 1).filter((n) => !there.has(n))
+  const shown = missing.slice(0, 10).join(', ')
+  const more = missing.length > 10 ? ` and ${missing.length - 10} more` : ''
+  throw new AppError('conflict', `Upload ${id} is not whole: of ${most} pieces, these are missing: ${shown}${more}.`, {
+    details: { missing: missing.slice(0, 1000) },
+  })
+}
+
+/** @returns the task that the upload belongs to from now on: a new one, or the earlier one that it would repeat. */
+async function makeTask(
+  trx: Transaction<Tables>,
+  now: RawBuilder<number>,
+  id: string,
+  decide: Completion['decide'],
+  keeping: Keeping,
+): Promise<string | undefined> {
+  const upload = await needUpload(trx, id)
+  const set = upload.set === null ? undefined : await waitingSet(trx, now, upload.set, keeping)
+  if (set !== undefined) await trx.updateTable('uploads').set({ set_id: set.id }).where('id', '=', id).execute()
+  const rows = trx
+    .selectFrom('uploads')
+    .selectAll()
+    .where('set_id', '=', set?.id ?? '')
+    .where('state', '=', 'complete')
+  const uploads = (await rows.orderBy('id').execute()).map(uploadOf)
+  const { task: wanted, closes } = decide?.(upload, set && { set, uploads }) ?? { task: undefined, closes: false }
+  const task = wanted && (await insertTask(trx, now, wanted))
+  if (set !== undefined && closes) {
+    await trx
+      .updateTable('upload_sets')
+      .set({ state: 'closed', closed_at: now, task: task ?? null })
+      .where('id', '=', set.id)
+      .execute()
+  }
+  const members = wanted?.inputs.map((input) => input.upload) ?? []
+  if (task !== undefined) await trx.updateTable('uploads').set({ task }).where('id', 'in', members).execute()
+  return task
+}
+
+/** The first upload of the same owner that has the same bytes. */
+async function twinOf(
+  trx: Transaction<Tables>,
+  { id, owner, bytes }: Pick<UploadRow, 'id' | 'owner' | 'bytes'>,
+  sha256: string,
+): Promise<string | null> {
+  const twin = await trx
+    .selectFrom('uploads')
+    .select('id')
+    .where('sha256', '=', sha256)
+    .where('owner', '=', owner)
+    .where('bytes', '=', bytes)
+    .where('state', '=', 'complete')
+    .where('id', '<', id)
+    .orderBy('id')
+    .executeTakeFirst()
+  return twin?.id ?? null
+}

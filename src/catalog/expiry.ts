@@ -1,0 +1,75 @@
+/** What has been kept for as long as was promised. */
+import { sql, type Transaction } from 'kysely'
+import { resultsOf } from '../model.ts'
+import type { Catalog, Keeping } from '../ports.ts'
+import type { Database, Tables } from './tables.ts'
+import { removeUpload } from './uploads.ts'
+
+export function expiry({ db, now }: Database, keeping: Keeping): Pick<Catalog, 'expire' | 'clock' | 'believeClock'> {
+  return {
+    expire: (limit) =>
+      db.transaction().execute(async (trx) => {
+        await trx
+          .updateTable('upload_sets')
+          .set({ state: 'failed', closed_at: now })
+          .where('state', '=', 'waiting')
+          .where('expires_at', '<', now)
+          .execute()
+        await trx.deleteFrom('receipts').where('expires_at', '<', now).execute()
+        const unused: string[] = []
+        const uploads = await lapsedUploads(trx, limit)
+        for (const upload of uploads) {
+          unused.push(...(await removeUpload(trx, upload, 'expired', keeping)))
+        }
+        const tasks = await trx
+          .selectFrom('tasks')
+          .select('id')
+          .where('expired', '=', 0)
+          .where('expires_at', '<', now)
+          .limit(limit)
+          .execute()
+        const ids = tasks.map(({ id }) => id)
+        if (ids.length > 0) await trx.updateTable('tasks').set({ expired: 1 }).where('id', 'in', ids).execute()
+        return { count: Math.max(uploads.length, ids.length), blobs: [...unused, ...ids.map(resultsOf)] }
+      }),
+
+    async clock() {
+      const { rows } = await sql<{ now: number }>`select ${now} as now`.execute(db)
+      const believed = await db.selectFrom('clock').select('seen').executeTakeFirst()
+      return { now: rows[0]?.now ?? 0, seen: believed?.seen ?? null }
+    },
+
+    believeClock: () =>
+      db.transaction().execute(async (trx) => {
+        const { numUpdatedRows } = await trx
+          .updateTable('clock')
+          .set({ seen: now })
+          .where('id', '=', 1)
+          .executeTakeFirst()
+        if (numUpdatedRows === 0n) await trx.insertInto('clock').values({ id: 1, seen: now }).execute()
+      }),
+  }
+
+  /** None that a task still needs. */
+  async function lapsedUploads(trx: Transaction<Tables>, limit: number) {
+    return await trx
+      .selectFrom('uploads')
+      .select(['id', 'owner'])
+      .where('state', 'in', ['open', 'complete'])
+      .where('expires_at', '<', now)
+      .where((where) =>
+        where.not(
+          where.exists(
+            where
+              .selectFrom('task_inputs')
+              .innerJoin('tasks', 'tasks.id', 'task_inputs.task')
+              .select('tasks.id')
+              .whereRef('task_inputs.upload', '=', 'uploads.id')
+              .where('tasks.state', 'in', ['queued', 'running']),
+          ),
+        ),
+      )
+      .limit(limit)
+      .execute()
+  }
+}

@@ -1,0 +1,146 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Kysely, RawBuilder, Transaction } from 'kysely'
+import { AppError } from '../errors.ts'
+import { newId } from '../ids.ts'
+import type { Order, UploadSet } from '../model.ts'
+import type { Catalog, Keeping, NewSet, NewUpload } from '../ports.ts'
+import { later } from './later.ts'
+import { setOf, uploadOf } from './nouns.ts'
+import { settle } from './receipts.ts'
+import type { Database, Tables } from './tables.ts'
+
+type Sets = Pick<Catalog, 'createSet' | 'getSet' | 'listSets' | 'setUploads'>
+
+export function sets({ db, now }: Database, keeping: Keeping): Sets {
+  return {
+    createSet: ({ owner, ...set }, receipt) =>
+      db.transaction().execute(async (trx) => {
+        await insertSet(trx, now, owner, set, 1, keeping)
+        await settle(trx, now, receipt, { set_id: set.id }, keeping)
+        return await needSet(trx, set.id)
+      }),
+
+    async getSet(id) {
+      const row = await db.selectFrom('upload_sets').selectAll().where('id', '=', id).executeTakeFirst()
+      return row === undefined ? undefined : setOf(row)
+    },
+
+    async listSets(owner, { limit, before }) {
+      let query = db.selectFrom('upload_sets').selectAll().where('owner', '=', owner)
+      if (before !== undefined) query = query.where('id', '<', before)
+      return (await query.orderBy('id', 'desc').limit(limit).execute()).map(setOf)
+    },
+
+    async setUploads(set) {
+      const rows = db.selectFrom('uploads').selectAll().where('set_id', '=', set)
+      return (await rows.where('state', 'in', ['open', 'complete']).orderBy('id').execute()).map(uploadOf)
+    },
+  }
+}
+
+/**
+ * The set that an upload belongs to, which is made if there is none that waits.
+ * @throws {AppError} conflict, when it waits for something else.
+ */
+export async function joinSet(
+  trx: Transaction<Tables>,
+  now: RawBuilder<number>,
+  owner: string,
+  wanted: NonNullable<NewUpload['set']>,
+  keeping: Keeping,
+): Promise<string> {
+  if (!('name' in wanted)) return (await holdSet(trx, wanted.id)).id
+  const latest = wanted.name === null ? undefined : await latestOf(trx, owner, wanted.name)
+  if (latest?.state !== 'waiting') {
+    await insertSet(trx, now, owner, wanted, (latest?.generation ?? 0) + 1, keeping)
+    return wanted.id
+  }
+  const { id, order, files } = await holdSet(trx, latest.id)
+  if (wanted.order !== null && order !== null && !isSame(wanted.order, order)) {
+    throw new AppError(
+      'conflict',
+      `Set ${wanted.name} waits for files of ${order.pipeline}, with other params or another pipeline than these. ` +
+        'Give this one another set.',
+    )
+  }
+  if (wanted.files !== null && files !== null && wanted.files !== files) {
+    throw new AppError('conflict', `Set ${wanted.name} is of ${files} files, not ${wanted.files}.`)
+  }
+  const changes = {
+    ...(order === null && wanted.order !== null && { task_order: JSON.stringify(wanted.order) }),
+    ...(files === null && wanted.files !== null && { files: wanted.files }),
+  }
+  await trx
+    .updateTable('upload_sets')
+    .set({ ...changes, expires_at: later(now, keeping.filesMs) })
+    .where('id', '=', id)
+    .execute()
+  return id
+}
+
+/** The set that an upload is counted in when it is complete: another one, if its own has closed meanwhile. */
+export async function waitingSet(
+  trx: Transaction<Tables>,
+  now: RawBuilder<number>,
+  id: string,
+  keeping: Keeping,
+): Promise<UploadSet> {
+  const { owner, state, ...set } = await holdSet(trx, id)
+  if (state === 'waiting') return { owner, state, ...set }
+  const next = await joinSet(trx, now, owner, { ...set, id: newId() }, keeping)
+  return await needSet(trx, next)
+}
+
+/** Locks a set for the rest of the transaction. */
+async function holdSet(trx: Transaction<Tables>, id: string): Promise<UploadSet> {
+  await trx
+    .updateTable('upload_sets')
+    .set((column) => ({ state: column.ref('state') }))
+    .where('id', '=', id)
+    .execute()
+  return await needSet(trx, id)
+}
+
+async function insertSet(
+  trx: Transaction<Tables>,
+  now: RawBuilder<number>,
+  owner: string,
+  { id, name, order, files }: NewSet,
+  generation: number,
+  keeping: Keeping,
+): Promise<void> {
+  await trx
+    .insertInto('upload_sets')
+    .values({
+      id,
+      owner,
+      name,
+      generation,
+      state: 'waiting',
+      task_order: order === null ? null : JSON.stringify(order),
+      files,
+      created_at: now,
+      expires_at: later(now, keeping.filesMs),
+    })
+    .execute()
+}
+
+async function latestOf(trx: Transaction<Tables>, owner: string, name: string): Promise<UploadSet | undefined> {
+  const rows = trx.selectFrom('upload_sets').selectAll().where('owner', '=', owner).where('name', '=', name)
+  const row = await rows.orderBy('generation', 'desc').limit(1).executeTakeFirst()
+  return row === undefined ? undefined : setOf(row)
+}
+
+async function needSet(db: Kysely<Tables>, id: string): Promise<UploadSet> {
+  const row = await db
+    .selectFrom('upload_sets')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow(() => new AppError('not_found', `There is no set ${id}.`))
+  return setOf(row)
+}
+
+/** Which input a file is for is a matter of the file. */
+function isSame(a: Order, b: Order): boolean {
+  return isDeepStrictEqual({ ...a, input: undefined }, { ...b, input: undefined })
+}

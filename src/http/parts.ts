@@ -1,0 +1,107 @@
+/** A file that comes in pieces, in any order: each under a number of its own. */
+import type { FastifyRequest } from 'fastify'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { AppError } from '../errors.ts'
+import type { Ingest } from '../ingest/ingest.ts'
+import type { Upload } from '../model.ts'
+import { type Incoming, openBody } from './body.ts'
+import { toldDigests } from './digests.ts'
+import { readFields } from './fields.ts'
+import { idempotencyKey, principal } from './request.ts'
+import { idParams, problems, wait } from './schemas.ts'
+import { showUpload, uploadSchema } from './upload-schemas.ts'
+import { answering, receivedAnswers } from './received.ts'
+
+export const mostPieces = 100_000
+
+const partSchema = z.object({ n: z.int(), bytes: z.int(), sha256: z.string().describe('Hex.') }).meta({ id: 'Part' })
+
+/**
+ * @param parts how many, or `any`.
+ * @throws {AppError} invalid
+ */
+export async function beginPieces(
+  ingest: Ingest,
+  request: FastifyRequest,
+  parts: string,
+  query: Readonly<Record<string, unknown>>,
+): Promise<Upload> {
+  if (!/^(any|[1-9]\d{0,5})$/.test(parts) || Number(parts) > mostPieces) {
+    throw new AppError('invalid', `parts is a count from 1 to ${mostPieces}, or “any”.`)
+  }
+  const { wait: _, ...given } = query
+  const file = readFields(given, ['parts'])
+  const pieces = parts === 'any' ? null : Number(parts)
+  const wanted = { ...file, name: file.name ?? 'upload.csv', comes: 'in pieces', pieces } as const
+  return await ingest.uploads.begin(principal(request), wanted, idempotencyKey(request))
+}
+
+/** @param closing aborted when the server is about to close. */
+export function partRoutes(ingest: Ingest, closing: AbortSignal): FastifyPluginAsyncZod {
+  const answer = answering(ingest, closing)
+  return async (app) => {
+    app.put(
+      '/v1/uploads/:id/parts/:n',
+      {
+        schema: {
+          tags: ['uploads'],
+          operationId: 'putPart',
+          summary: 'Send a piece; the same number again replaces it',
+          consumes: ['application/octet-stream', 'text/csv', 'multipart/form-data'],
+          params: z.object({ id: z.string(), n: z.coerce.number().int().min(1).max(mostPieces) }),
+          body: z.unknown().meta({ type: 'string', format: 'binary' }),
+          response: { 200: uploadSchema.describe('Stored for good; complete with the last.'), ...problems },
+        },
+      },
+      async (request) => {
+        const { id, n } = request.params
+        return showUpload(await putPiece(ingest, request, id, n, await openBody(request)))
+      },
+    )
+    app.get(
+      '/v1/uploads/:id/parts',
+      {
+        schema: {
+          tags: ['uploads'],
+          operationId: 'listParts',
+          summary: 'What is stored of an upload',
+          params: idParams,
+          response: { 200: z.object({ parts: z.array(partSchema) }), ...problems },
+        },
+      },
+      async (request) => {
+        const parts = await ingest.uploads.parts(principal(request), request.params.id)
+        return { parts: parts.map(({ n, bytes, sha256 }) => ({ n, bytes, sha256 })) }
+      },
+    )
+    app.post(
+      '/v1/uploads/:id/complete',
+      {
+        schema: {
+          tags: ['uploads'],
+          operationId: 'completeUpload',
+          summary: 'Close an upload whose pieces have all come; the same again answers the same',
+          params: idParams,
+          querystring: z.strictObject({ wait: wait.optional() }),
+          response: receivedAnswers,
+        },
+      },
+      async (request, reply) => {
+        const completed = await ingest.uploads.complete(principal(request), request.params.id)
+        return await answer(request, reply, completed, request.query.wait)
+      },
+    )
+  }
+}
+
+/** Takes the body of a request as a piece. */
+export async function putPiece(
+  { uploads }: Pick<Ingest, 'uploads'>,
+  request: FastifyRequest,
+  id: string,
+  n: number | undefined,
+  { source }: Incoming,
+): Promise<Upload> {
+  return await uploads.putPiece(principal(request), id, { source, n, told: toldDigests(request) })
+}

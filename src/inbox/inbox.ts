@@ -1,0 +1,177 @@
+/**
+ * A folder that is watched: a file that has arrived is taken, run, and put into `done/` or `failed/` with its results beside
+ * it. Where a file is says how far it is, so that whoever starts anew goes on: in `taken/ID/`, it is on its way in under that
+ * id as its Idempotency-Key, or waits for its task's end.
+ */
+import { createReadStream } from 'node:fs'
+import { readdir, rename, rmdir, stat } from 'node:fs/promises'
+import { dirname, join, relative, sep } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { local } from '../auth/authorize.ts'
+import { makeFolder } from '../durable.ts'
+import { AppError, asAppError, errnoOf } from '../errors.ts'
+import { isId, newId } from '../ids.ts'
+import type { Ingest } from '../ingest/ingest.ts'
+import type { RunRequest } from '../ingest/orders.ts'
+import type { Log } from '../log.ts'
+import { isEnded } from '../model.ts'
+import { type Arrived, createArrivals, printOf } from './arrivals.ts'
+import { fileAt, ownFolders } from './layout.ts'
+import { leaveReason, leaveResults } from './results.ts'
+
+export interface InboxOptions {
+  readonly ingest: Ingest
+  readonly folder: string
+  /** What is done with every file; undefined lets its folder name the pipeline. */
+  readonly run: RunRequest | undefined
+  /** How long a file must be unchanged. */
+  readonly settleMs: number
+  readonly pollMs: number
+  readonly now: () => number
+  readonly log: Log
+}
+
+/** A file that was taken. */
+interface Taken {
+  readonly id: string
+  /** Below the inbox, where it lay. */
+  readonly path: string
+}
+
+/** Errors that may pass: the file waits in the meantime. */
+const passing = new Set(['unavailable', 'full', 'internal', 'conflict', 'crashed'])
+
+export async function startInbox(options: InboxOptions): Promise<AsyncDisposable> {
+  const { folder, settleMs, pollMs, now, log } = options
+  for (const own of Object.values(ownFolders)) await makeFolder(join(folder, own))
+  const stop = new AbortController()
+  const arrivals = createArrivals(folder, settleMs, now)
+  const uploads = new Map<string, string>()
+
+  async function round(): Promise<void> {
+    for (const arrived of await arrivals()) {
+      if (stop.signal.aborted) return
+      await takeIn(options, arrived)
+    }
+    for (const taken of await takenIn(folder)) {
+      if (stop.signal.aborted) return
+      await goOn(options, taken, uploads, stop.signal)
+    }
+  }
+
+  const rounds = async () => {
+    while (!stop.signal.aborted) {
+      await round().catch((err: unknown) => {
+        if (!stop.signal.aborted) log.warn({ err, folder }, 'the inbox will be looked at again')
+      })
+      await sleep(pollMs, undefined, { signal: stop.signal }).catch(() => undefined)
+    }
+  }
+  const working = rounds()
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort(new AppError('unavailable', 'The service is stopping.'))
+      await working
+    },
+  }
+}
+
+/** Moves a file out of everybody's sight. Another process may have been faster. */
+async function takeIn({ folder, now, log }: InboxOptions, { path }: Arrived): Promise<void> {
+  const to = placeOf(folder, { id: newId(now()), path })
+  await makeFolder(dirname(to))
+  try {
+    await rename(join(folder, path), to)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+    await removeEmpty(dirname(to), folder)
+    return
+  }
+  log.info({ path }, 'a file of the inbox is taken')
+}
+
+/** Brings one file as far as it can get now. */
+async function goOn(
+  options: InboxOptions,
+  taken: Taken,
+  uploads: Map<string, string>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { ingest, folder, log } = options
+  try {
+    const known = uploads.get(taken.id) ?? (await sendIn(options, taken, signal))
+    uploads.set(taken.id, known)
+    const { state, task: id } = await ingest.uploads.get(local, known)
+    if (state !== 'complete') {
+      throw new AppError('gone', `Its set was never complete, and the upload is ${state}. Put the files in again.`)
+    }
+    // The rest of its set is still to come.
+    if (id === null) return
+    const task = await ingest.tasks.get(local, id)
+    if (!isEnded(task.state)) return
+    const own = task.state === 'succeeded' ? ownFolders.done : ownFolders.failed
+    const end = join(folder, own, dirname(taken.path), task.id)
+    await leaveResults(ingest, task, end, signal)
+    await putAway(folder, taken, end)
+    uploads.delete(taken.id)
+  } catch (error) {
+    if (signal.aborted || errnoOf(error) === 'ENOENT') return
+    const { code, message } = asAppError(error)
+    if (passing.has(code)) {
+      log.warn({ err: error, path: taken.path }, 'a file of the inbox waits; it will be tried again')
+      return
+    }
+    const end = join(folder, ownFolders.failed, dirname(taken.path), taken.id)
+    await leaveReason({ code, message }, end, signal)
+    await putAway(folder, taken, end)
+    uploads.delete(taken.id)
+  }
+}
+
+/** @returns its upload. */
+async function sendIn({ ingest, folder, run }: InboxOptions, taken: Taken, signal: AbortSignal): Promise<string> {
+  const place = placeOf(folder, taken)
+  const before = await stat(place, { bigint: true })
+  async function* source(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of createReadStream(place, { highWaterMark: 1 << 20, signal })) yield chunk as Buffer
+    if (printOf(before) === printOf(await stat(place, { bigint: true }))) return
+    throw new AppError('conflict', `${taken.path} was still being written to. It is taken when that has ended.`)
+  }
+  const file = { ...fileAt(taken.path, run), size: Number(before.size) }
+  const { upload } = await ingest.uploads.receive(local, { ...file, source: source() }, taken.id)
+  return upload.id
+}
+
+async function putAway(folder: string, taken: Taken, end: string): Promise<void> {
+  const place = placeOf(folder, taken)
+  await rename(place, join(end, place.slice(dirname(place).length + 1)))
+  await removeEmpty(dirname(place), folder)
+}
+
+async function takenIn(folder: string): Promise<Taken[]> {
+  const top = join(folder, ownFolders.taken)
+  const entries = await readdir(top, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => {
+      const [id = '', ...path] = relative(top, join(entry.parentPath, entry.name)).split(sep)
+      return { id, path: path.join('/') }
+    })
+    .filter(({ id, path }) => isId(id) && path !== '')
+}
+
+function placeOf(folder: string, { id, path }: Taken): string {
+  return join(folder, ownFolders.taken, id, ...path.split('/'))
+}
+
+/** Removes a folder, and those above it below the inbox's own, as far as they are empty. */
+async function removeEmpty(path: string, folder: string): Promise<void> {
+  const top = join(folder, ownFolders.taken)
+  for (let at = path; at.length > top.length; at = dirname(at)) {
+    try {
+      await rmdir(at)
+    } catch {
+      return
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/** Uploads that come in pieces, under numbers, in any order: each is taken whole or not at all. */
+import { AppError } from '../errors.ts'
+import type { Upload } from '../model.ts'
+import { hashing, refuseOthers } from './checksums.ts'
+import type { IngestDeps } from './deps.ts'
+import type { Finish } from './finish.ts'
+import { screened } from './screen.ts'
+import type { Storage } from './storage.ts'
+
+export interface Piece {
+  readonly source: AsyncIterable<Uint8Array>
+  /** Its number, from 1; without one it is the next, or the one with the same bytes. */
+  readonly n?: number | undefined
+  /** What its bytes must hash to, in hex; asked at their end, since it may be told behind them. */
+  readonly told?: (() => readonly string[]) | undefined
+}
+
+export interface Pieces {
+  /** Adds a piece to an open upload; the last of a known number completes it. */
+  put(open: Upload, piece: Piece): Promise<Upload>
+  /**
+   * A piece that comes once more after the last one, since its answer was lost, is none too many.
+   * @throws {AppError} conflict, for any other
+   */
+  repeat(complete: Upload, piece: Piece): Promise<Upload>
+}
+
+export function createPieces({ catalog, limits }: IngestDeps, storage: Storage, finish: Finish): Pieces {
+  return {
+    async put(open, { source, n, told }) {
+      if (n !== undefined && open.pieces !== null && n > open.pieces) {
+        throw new AppError('invalid', `Upload ${open.id} is of ${open.pieces} pieces; there is none of number ${n}.`)
+      }
+      const isFirst = n === 1 || (n === undefined && open.bytes === 0)
+      // What it replaces is not known before it is there; the ledger adds up.
+      const stored = await storage.put(open, isFirst ? screened(source, open.name) : source, 0)
+      const recorded = await storage.orRemove(stored, async () => {
+        refuseOthers(told?.() ?? [], stored.sha256)
+        return await catalog
+          .addPart({ ...stored, upload: open.id, n, most: limits.maxUpload })
+          .catch(async (error: unknown) => {
+            // Others may have completed it meanwhile, with this very piece among theirs.
+            const upload = (await catalog.getUpload(open.id)) ?? open
+            if (upload.state !== 'complete' || !(await holds(upload, n, stored.sha256))) throw error
+            return { upload, unused: [stored.blob] }
+          })
+      })
+      await storage.remove(recorded.unused)
+      const { upload } = recorded
+      if (upload.pieces === null || upload.state === 'complete') return upload
+      return (await catalog.parts(open.id)).length < upload.pieces ? upload : await finish(upload)
+    },
+
+    async repeat(complete, { source, n }) {
+      const { bytes, digests } = hashing(source, ['sha256'])
+      for await (const _ of bytes);
+      if (await holds(complete, n, digests().get('sha256')?.toString('hex') ?? '')) return complete
+      throw new AppError('conflict', `Upload ${complete.id} is complete; it takes no more bytes.`)
+    },
+  }
+
+  async function holds({ id }: Upload, n: number | undefined, sha256: string): Promise<boolean> {
+    const parts = await catalog.parts(id)
+    return parts.some((part) => part.sha256 === sha256 && (n === undefined || part.n === n))
+  }
+}

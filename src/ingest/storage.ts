@@ -1,0 +1,141 @@
+/** Bytes on their way into blobs: no more of them than are allowed, and never the disk's last. */
+import { AppError } from '../errors.ts'
+import { newId } from '../ids.ts'
+import { type Part, type Upload, uploadsPrefix } from '../model.ts'
+import type { NewPart } from '../ports.ts'
+import type { IngestDeps } from './deps.ts'
+
+export type Stored = Pick<NewPart, 'blob' | 'bytes' | 'sha256' | 'twin'>
+
+export interface Storage {
+  /** @throws {AppError} too_large or full, when so many bytes may not come in on top of those that an upload holds */
+  admit(held: number, more: number): Promise<void>
+  /**
+   * Stores a stream as a blob of its own; durable once it resolves.
+   * @param held bytes that the upload has already.
+   * @param most that may come; fewer than the limits allow, where more was not announced.
+   * @throws {AppError} too_large, full; what the source throws. Nothing is left of what failed.
+   */
+  put(upload: Upload, source: AsyncIterable<Uint8Array>, held: number, most?: number): Promise<Stored>
+  /** Does what is to be done with a blob. When that is refused, the blob is removed. */
+  orRemove<T>(stored: Pick<Stored, 'blob'>, work: () => Promise<T>): Promise<T>
+  /** Removes blobs that nothing names any more. What cannot be removed now is found by a sweep. */
+  remove(blobs: readonly string[]): Promise<void>
+}
+
+/** The room that is left is looked at anew after so many bytes. */
+const guardBytes = 64 << 20
+
+/** So often it is noted that bytes are still coming. */
+const keepMs = 600_000
+
+export function createStorage({
+  catalog,
+  blobs,
+  limits,
+  now,
+  log,
+}: Pick<IngestDeps, 'catalog' | 'blobs' | 'limits' | 'now' | 'log'>): Storage {
+  async function room(): Promise<number> {
+    return (await blobs.free()) - limits.diskReserve
+  }
+
+  async function* guarded(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    let bytes = 0
+    for await (const chunk of source) {
+      bytes += chunk.byteLength
+      if (bytes > guardBytes) {
+        // Others store as well at the same time.
+        if ((await room()) <= 0) throw full()
+        bytes = 0
+      }
+      yield chunk
+    }
+  }
+
+  /** A blob with the same bytes, if it is there still, and whole. */
+  async function twinOf(sum: Pick<Part, 'bytes' | 'sha256'>): Promise<string | undefined> {
+    const twin = await catalog.twinBlob(sum)
+    return twin !== undefined && (await blobs.size(twin)) === sum.bytes ? twin : undefined
+  }
+
+  /** Nothing expires as long as its bytes are coming, however slowly. */
+  async function whileComing<T>({ id }: Pick<Upload, 'id'>, work: () => Promise<T>): Promise<T> {
+    const beat = setInterval(() => {
+      catalog.keepUpload(id).catch((err: unknown) => log.warn({ err, upload: id }, 'could not put off its end'))
+    }, keepMs)
+    try {
+      return await work()
+    } finally {
+      clearInterval(beat)
+    }
+  }
+
+  return {
+    async admit(held, more) {
+      if (held + more > limits.maxUpload) throw tooLarge(limits.maxUpload)
+      const left = await room()
+      if (left <= 0 || more > left) throw full()
+    },
+
+    async put(upload, source, held, most = Number.POSITIVE_INFINITY) {
+      const left = await room()
+      if (left <= 0) throw full()
+      const allowed = Math.min(limits.maxUpload - held, most)
+      // What was announced is counted already; of what was not, the ledger asks only when it has come.
+      const quota = upload.size === null ? (await catalog.room(upload.owner)) + upload.bytes : Number.POSITIVE_INFINITY
+      const blob = uploadsPrefix + newId(now())
+      try {
+        const put = () => blobs.put(blob, guarded(source), { maxBytes: Math.min(allowed, left, quota) })
+        const sum = await whileComing(upload, put)
+        return { blob, ...sum, twin: await twinOf(sum) }
+      } catch (error) {
+        if (!(error instanceof AppError) || error.code !== 'too_large') throw error
+        if (quota < Math.min(allowed, left)) throw overQuota()
+        if (left < allowed) throw full()
+        throw most < limits.maxUpload - held ? tooMuch(most) : tooLarge(limits.maxUpload)
+      }
+    },
+
+    async orRemove({ blob }, work) {
+      try {
+        return await work()
+      } catch (error) {
+        // After any other failure it may have been recorded all the same, and a sweep decides.
+        const isRefused = error instanceof AppError && !['unavailable', 'internal', 'full'].includes(error.code)
+        if (isRefused) await remove([blob])
+        throw error
+      }
+    },
+
+    remove,
+  }
+
+  async function remove(keys: readonly string[]): Promise<void> {
+    for (const key of keys) {
+      await blobs.delete(key).catch((err: unknown) => log.warn({ err, key }, 'a blob was not removed'))
+    }
+  }
+}
+
+function tooLarge(most: number): AppError {
+  return new AppError('too_large', `The upload is larger than ${most} bytes (ROWMILL_MAX_UPLOAD). Split the file.`)
+}
+
+function overQuota(): AppError {
+  return new AppError(
+    'too_large',
+    'The quotas leave no room for so much (ROWMILL_OWNER_QUOTA, ROWMILL_QUOTA). Delete uploads that are no longer needed.',
+  )
+}
+
+function tooMuch(most: number): AppError {
+  return new AppError('too_large', `More came than the ${most} bytes that were announced. Announce the whole size.`)
+}
+
+function full(): AppError {
+  return new AppError(
+    'full',
+    'Too little disk space is left for this upload (ROWMILL_DISK_RESERVE). Delete uploads that are no longer needed.',
+  )
+}

@@ -1,0 +1,83 @@
+/** Removes what a death has left behind: scratch folders, results and parts that nobody accounts for. */
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { errnoOf } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { isFile, resultsPrefix, type Task, uploadsPrefix } from '../model.ts'
+import type { Blobs, Catalog } from '../ports.ts'
+import { scratchName } from './attempt.ts'
+
+export interface Sweeping {
+  readonly catalog: Pick<Catalog, 'getTask' | 'partBlobs'>
+  readonly blobs: Pick<Blobs, 'list' | 'delete'>
+  readonly scratch: string
+  readonly log: Log
+}
+
+/** As many keys are looked up at once. */
+const batch = 500
+
+/**
+ * @param before the blobs that were no part at the last sweep: one that is being recorded at this moment is none either, so
+ *   only what is found twice is removed.
+ * @returns those that were found now.
+ */
+export async function sweep(sweeping: Sweeping, before: ReadonlySet<string> = new Set()): Promise<Set<string>> {
+  await sweepScratch(sweeping)
+  await sweepResults(sweeping)
+  const strays = await strayParts(sweeping)
+  for (const key of strays) {
+    if (!before.has(key)) continue
+    sweeping.log.info({ key }, 'removing bytes that belong to no upload')
+    await sweeping.blobs.delete(key)
+    strays.delete(key)
+  }
+  return strays
+}
+
+async function sweepScratch({ catalog, scratch, log }: Sweeping): Promise<void> {
+  for (const name of await namesIn(scratch)) {
+    const task = await catalog.getTask(name.split('-')[0] ?? '')
+    if (task?.state === 'running' && name === scratchName(task)) continue
+    log.info({ name }, 'removing a scratch folder that nobody uses')
+    await rm(join(scratch, name), { recursive: true, force: true })
+  }
+}
+
+async function sweepResults({ catalog, blobs, log }: Sweeping): Promise<void> {
+  for (const key of await blobs.list(resultsPrefix)) {
+    const [id = '', attempt] = key.slice(resultsPrefix.length).split('/')
+    const task = await catalog.getTask(id)
+    if (task !== undefined && isAccountedFor(task, key, Number(attempt))) continue
+    log.info({ key }, 'removing a result that no task has delivered')
+    await blobs.delete(key)
+  }
+}
+
+async function strayParts({ catalog, blobs }: Sweeping): Promise<Set<string>> {
+  const keys = await blobs.list(uploadsPrefix)
+  const strays = new Set<string>()
+  for (let at = 0; at < keys.length; at += batch) {
+    const some = keys.slice(at, at + batch)
+    const parts = await catalog.partBlobs(some)
+    for (const key of some) if (!parts.has(key)) strays.add(key)
+  }
+  return strays
+}
+
+function isAccountedFor(task: Task, key: string, attempt: number): boolean {
+  if (task.state === 'running' && task.attempt === attempt) return true
+  if (task.expired) return false
+  const { rejects, outputs } = task
+  const files = [...(rejects === null ? [] : [rejects, ...rejects.fixable]), ...outputs.filter(isFile)]
+  return files.some(({ blob }) => blob === key)
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw error
+  }
+}
