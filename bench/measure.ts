@@ -92,9 +92,10 @@ export function peer(name: string, ...args: readonly string[]): Command {
 /** Rowmill as its launcher starts it, on the same Node. */
 export function rowmill(...args: readonly string[]): Command {
   const root = fileURLToPath(new URL('..', import.meta.url))
+  const heap = args[0] === 'serve' ? ['--max-semi-space-size=2'] : []
   return {
     file: process.execPath,
-    args: ['--disable-warning=ExperimentalWarning', join(root, 'src/main.ts'), ...args],
+    args: ['--disable-warning=ExperimentalWarning', ...heap, join(root, 'src/main.ts'), ...args],
     env: { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/rowmill') },
   }
 }

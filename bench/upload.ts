@@ -96,6 +96,17 @@ const references: Readonly<Record<string, string>> = {
   [names.tusWhole]: names.tusServerWhole,
   [names.tusServerChunks]: names.tusServerChunks,
   [names.tusServerWhole]: names.tusServerWhole,
+  [names.durableTusServer]: names.tusServerChunks,
+}
+
+/** Who answers no sooner than the service does, with as little as that takes. */
+const asDurable: Readonly<Record<string, string>> = {
+  [names.put]: names.durablePipe,
+  [names.tusChunks]: names.durableTusServer,
+  [names.tusWhole]: names.durablePipe,
+  [names.pieces]: names.durablePipe,
+  [names.durablePipe]: names.durablePipe,
+  [names.durableTusServer]: names.durableTusServer,
 }
 
 function resultTable(results: readonly Outcome[], { bytes }: BenchFile): string[] {
@@ -106,6 +117,7 @@ function resultTable(results: readonly Outcome[], { bytes }: BenchFile): string[
     'MB/s',
     `${names.pipe} = 1`,
     '@tus/server = 1',
+    'as durable = 1',
     '`dd` = 1',
     'processor',
     'peak memory',
@@ -122,6 +134,7 @@ function resultTable(results: readonly Outcome[], { bytes }: BenchFile): string[
         Math.round(bytes / 1e6 / seconds.median).toLocaleString('en'),
         to(names.pipe),
         to(references[name]),
+        to(asDurable[name]),
         to(names.dd),
         `${processor.toFixed(2)} s`,
         megabytes(peaks.own),

@@ -12,8 +12,10 @@ export const names = {
   pieces: 'Rowmill, pieces of 64 MB, 4 at once',
   tusServerChunks: '@tus/server, by 8 MB',
   tusServerWhole: '@tus/server, in one PATCH',
+  durableTusServer: '@tus/server, by 8 MB, SHA-256 and fsync',
   pipe: 'bare pipe',
-  durablePipe: 'bare pipe, and fsync',
+  syncedPipe: 'bare pipe, and fsync',
+  durablePipe: 'bare pipe, SHA-256 and fsync',
   nginx: 'nginx, PUT',
   dd: '`dd conv=fsync`',
 } as const
@@ -37,10 +39,12 @@ export function allDoors(nginx: Nginx | undefined): Door[] {
     { ...service, name: names.tusChunks, way: 'tus-chunks', path: '/v1/uploads' },
     { ...service, name: names.tusWhole, way: 'tus-whole', path: '/v1/uploads' },
     { ...service, name: names.pieces, way: 'pieces', path: '/v1/uploads?name=upload.csv' },
-    { ...tusServer, name: names.tusServerChunks, way: 'tus-chunks' },
-    { ...tusServer, name: names.tusServerWhole, way: 'tus-whole' },
+    { ...tusServer(), name: names.tusServerChunks, way: 'tus-chunks' },
+    { ...tusServer(), name: names.tusServerWhole, way: 'tus-whole' },
+    { ...tusServer('durable'), name: names.durableTusServer, way: 'tus-chunks' },
     { ...pipe(), name: names.pipe },
-    { ...pipe('fsync'), name: names.durablePipe },
+    { ...pipe('fsync'), name: names.syncedPipe },
+    { ...pipe('fsync', 'sha256'), name: names.durablePipe },
     ...(nginx === undefined ? [] : [{ ...davOf(nginx), name: names.nginx }]),
   ]
 }
@@ -61,10 +65,12 @@ const namedFile = {
   holds: async (folder: string, at: URL) => await fileHolds(join(folder, basename(at.pathname))),
 }
 
-const tusServer = {
-  ...namedFile,
-  path: '/files',
-  open: async (folder: string, signal: AbortSignal) => await startServer(peer('serve-tus', folder), folder, signal),
+function tusServer(...options: readonly string[]): Omit<Door, 'name' | 'way'> {
+  return {
+    ...namedFile,
+    path: '/files',
+    open: async (folder, signal) => await startServer(peer('serve-tus', folder, ...options), folder, signal),
+  }
 }
 
 function pipe(...options: readonly string[]): Omit<Door, 'name'> {

@@ -1,5 +1,5 @@
 /** What a stream gathers before it is handed on. */
-const largeBytes = 512 << 10
+const largeBytes = 256 << 10
 
 /**
  * The same bytes in few large chunks: a system call for each of the small ones that come from a socket costs more than the
