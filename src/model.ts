@@ -64,7 +64,8 @@ export interface Order extends Pick<Task, 'pipeline' | 'pipelineText' | 'params'
   readonly again: boolean
 }
 
-export type SetState = 'waiting' | 'closed' | 'failed'
+export const setStates = ['waiting', 'closed', 'failed', 'deleted'] as const
+export type SetState = (typeof setStates)[number]
 
 /** Uploads that belong together. One that comes after the set has closed opens its next generation. */
 export interface UploadSet {

@@ -38,14 +38,17 @@ export interface NewPart extends Omit<Part, 'n'> {
   readonly offset?: number | undefined
   /** What the upload may hold with it. */
   readonly most?: number | undefined
-  /** A blob with the same bytes that is there already, and is named instead if it still is some part's. */
-  readonly twin?: string | undefined
 }
 
 export interface Recorded {
   readonly upload: Upload
   /** Blobs that nothing names any more: the caller's to remove. */
   readonly unused: readonly string[]
+}
+
+export interface Added extends Recorded {
+  /** How many pieces are still to come; null where nobody has said how many there will be. */
+  readonly missing: number | null
 }
 
 /** How an upload is to be closed. */
@@ -141,14 +144,12 @@ export interface Catalog extends AsyncDisposable {
   getUpload(id: string): Promise<Upload | undefined>
   listUploads(owner: string, page: Page): Promise<Upload[]>
   /**
-   * Records a part whose bytes are durable. One of the same number gives way to it; bytes that are stored already are
-   * not stored again.
+   * Records a part whose bytes are durable. One of the same number gives way to it, and so does every blob with the same
+   * bytes, in whichever part: bytes are kept once, in the copy that was seen whole last.
    * @throws {AppError} conflict, when the upload is not open, or ends elsewhere by now; too_large (a quota).
    */
-  addPart(part: NewPart): Promise<Recorded>
+  addPart(part: NewPart): Promise<Added>
   parts(upload: string): Promise<Part[]>
-  /** The newest blob of any part with these bytes. */
-  twinBlob(part: Pick<Part, 'bytes' | 'sha256'>): Promise<string | undefined>
   /**
    * Closes an open upload and, in the same transaction, creates the task that it, or its set, was sent for. Of one that is
    * complete already it answers with that.
@@ -180,6 +181,12 @@ export interface Catalog extends AsyncDisposable {
   listSets(owner: string, page: Page): Promise<UploadSet[]>
   /** Those that are open or complete, oldest first. */
   setUploads(set: string): Promise<Upload[]>
+  /**
+   * Marks a set deleted that has not closed, and its uploads.
+   * @returns the blobs that nothing names any more.
+   * @throws {AppError} conflict, when it has closed, or a task needs one of the uploads.
+   */
+  deleteSet(id: string): Promise<string[]>
 
   /** Takes a key for so long; or what has come of it already; undefined while another request holds it. */
   holdKey(receipt: Omit<NewReceipt, 'request'>, forMs: number): Promise<Receipt | 'held' | undefined>
@@ -234,8 +241,6 @@ export interface Blobs {
   read(key: string): Promise<Readable>
   /** Puts the objects, one after another, into one local file that nobody may write to. */
   fetch(keys: readonly string[], path: string, signal: AbortSignal): Promise<void>
-  /** Its bytes; undefined when there is none. */
-  size(key: string): Promise<number | undefined>
   list(prefix: string): Promise<string[]>
   /** Removes everything below a prefix; what is not there is no error. */
   delete(prefix: string): Promise<void>

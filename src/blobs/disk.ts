@@ -139,10 +139,6 @@ export async function openDiskBlobs(root: string, { log }: { log?: Log } = {}): 
     read,
     fetch,
     list,
-    async size(key) {
-      const found = await disk(() => stat(pathOf(folder, key)).catch(ignoreAbsent))
-      return found?.size
-    },
     async delete(prefix) {
       const path = pathOf(folder, prefix.replace(/\/$/, ''))
       await disk(() => rm(path, { recursive: true, force: true }))

@@ -5,6 +5,7 @@ import { completion } from './completion.ts'
 import { expiry } from './expiry.ts'
 import { miscounted } from './quotas.ts'
 import { receipts } from './receipts.ts'
+import { removal } from './removal.ts'
 import { sets } from './sets.ts'
 import { tasks } from './tasks.ts'
 import { uploads } from './uploads.ts'
@@ -16,6 +17,7 @@ export function createCatalog(database: Database, keeping: Keeping): Catalog {
     ...completion(database, keeping),
     ...sets(database, keeping),
     ...receipts(database, keeping),
+    ...removal(database, keeping),
     ...expiry(database, keeping),
     ...tasks(database, keeping),
     ...attempts(database, keeping),

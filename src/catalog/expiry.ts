@@ -3,7 +3,7 @@ import { sql, type Transaction } from 'kysely'
 import { resultsOf } from '../model.ts'
 import type { Catalog, Keeping } from '../ports.ts'
 import type { Database, Tables } from './tables.ts'
-import { removeUpload } from './uploads.ts'
+import { removeUpload } from './removal.ts'
 
 export function expiry({ db, now }: Database, keeping: Keeping): Pick<Catalog, 'expire' | 'clock' | 'believeClock'> {
   return {
@@ -19,7 +19,7 @@ export function expiry({ db, now }: Database, keeping: Keeping): Pick<Catalog, '
         const unused: string[] = []
         const uploads = await lapsedUploads(trx, limit)
         for (const upload of uploads) {
-          unused.push(...(await removeUpload(trx, upload, 'expired', keeping)))
+          unused.push(...(await removeUpload(trx, upload.id, 'expired', keeping)))
         }
         const tasks = await trx
           .selectFrom('tasks')
@@ -54,7 +54,7 @@ export function expiry({ db, now }: Database, keeping: Keeping): Pick<Catalog, '
   async function lapsedUploads(trx: Transaction<Tables>, limit: number) {
     return await trx
       .selectFrom('uploads')
-      .select(['id', 'owner'])
+      .select('id')
       .where('state', 'in', ['open', 'complete'])
       .where('expires_at', '<', now)
       .where((where) =>

@@ -1,4 +1,4 @@
-/** The ledger of parts: what is durable of an upload, and which blobs hold it. One blob may be a part of several. */
+/** The ledger of parts: what is durable of an upload, and which blobs hold it. One blob may be a part of several uploads. */
 import type { Kysely, RawBuilder, Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Part } from '../model.ts'
@@ -35,15 +35,16 @@ export async function addPart(
     throw new AppError('too_large', `Upload ${id} was announced with ${size} bytes, and these would make it ${bytes}.`)
   }
   await take(trx, owner, takenBy({ ...upload, bytes }) - takenBy(upload), keeping)
-  const blob = await sharedBlob(trx, part)
   const replaced = before === undefined ? [] : await dropParts(trx, [before])
-  await trx.insertInto('parts').values({ upload: id, n, blob, bytes: part.bytes, sha256: part.sha256 }).execute()
+  const outdated = await takeOver(trx, part)
+  const { blob, sha256 } = part
+  await trx.insertInto('parts').values({ upload: id, n, blob, bytes: part.bytes, sha256 }).execute()
   await trx
     .updateTable('uploads')
     .set({ bytes, expires_at: later(now, keeping.incompleteMs) })
     .where('id', '=', id)
     .execute()
-  return [...replaced.filter((key) => key !== blob), ...(blob === part.blob ? [] : [part.blob])]
+  return [...replaced, ...outdated]
 }
 
 /** Takes records out; the blobs that nothing names any more. */
@@ -82,16 +83,29 @@ async function firstMissing(trx: Transaction<Tables>, upload: string): Promise<n
   return at < 0 ? parts.length + 1 : at + 1
 }
 
-/** The twin, as long as a part names it. */
-async function sharedBlob(trx: Transaction<Tables>, { blob, twin }: NewPart): Promise<string> {
-  if (twin === undefined) return blob
-  // The lock: whoever takes that record out at this moment has either done so, or waits until this one names its blob.
-  const { numUpdatedRows } = await trx
-    .updateTable('parts')
-    .set({ blob: twin })
-    .where('blob', '=', twin)
-    .executeTakeFirst()
-  return numUpdatedRows === 0n ? blob : twin
+/**
+ * All parts with these bytes name the new blob from now on: it has just been seen whole, and the older ones may have been
+ * damaged since.
+ * @returns the older ones.
+ */
+async function takeOver(trx: Transaction<Tables>, { blob, bytes, sha256 }: NewPart): Promise<string[]> {
+  const same = trx.selectFrom('parts').select('blob').where('sha256', '=', sha256).where('bytes', '=', bytes)
+  const older = (await same.distinct().execute()).map((part) => part.blob)
+  if (older.length > 0) await trx.updateTable('parts').set({ blob }).where('blob', 'in', older).execute()
+  return older
+}
+
+export async function missingPieces(
+  db: Kysely<Tables>,
+  { id, pieces }: Pick<UploadRow, 'id' | 'pieces'>,
+): Promise<number | null> {
+  if (pieces === null) return null
+  const { count } = await db
+    .selectFrom('parts')
+    .select((column) => column.fn.countAll<number>().as('count'))
+    .where('upload', '=', id)
+    .executeTakeFirstOrThrow()
+  return pieces - count
 }
 
 function elsewhere({ id, bytes }: UploadRow, offset: number | undefined): AppError {

@@ -40,7 +40,7 @@ export function sets({ db, now }: Database, keeping: Keeping): Sets {
 
 /**
  * The set that an upload belongs to, which is made if there is none that waits.
- * @throws {AppError} conflict, when it waits for something else.
+ * @throws {AppError} conflict, when it waits for something else; gone, when it was deleted.
  */
 export async function joinSet(
   trx: Transaction<Tables>,
@@ -49,7 +49,11 @@ export async function joinSet(
   wanted: NonNullable<NewUpload['set']>,
   keeping: Keeping,
 ): Promise<string> {
-  if (!('name' in wanted)) return (await holdSet(trx, wanted.id)).id
+  if (!('name' in wanted)) {
+    const { id, state } = await holdSet(trx, wanted.id)
+    if (state === 'deleted') throw new AppError('gone', `Set ${id} was deleted. Begin another one.`)
+    return id
+  }
   const latest = wanted.name === null ? undefined : await latestOf(trx, owner, wanted.name)
   if (latest?.state !== 'waiting') {
     await insertSet(trx, now, owner, wanted, (latest?.generation ?? 0) + 1, keeping)
@@ -92,7 +96,7 @@ export async function waitingSet(
 }
 
 /** Locks a set for the rest of the transaction. */
-async function holdSet(trx: Transaction<Tables>, id: string): Promise<UploadSet> {
+export async function holdSet(trx: Transaction<Tables>, id: string): Promise<UploadSet> {
   await trx
     .updateTable('upload_sets')
     .set((column) => ({ state: column.ref('state') }))

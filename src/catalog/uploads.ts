@@ -3,9 +3,9 @@ import { AppError } from '../errors.ts'
 import type { Upload, UploadState } from '../model.ts'
 import type { Catalog, Keeping } from '../ports.ts'
 import { later } from './later.ts'
-import { addPart, dropParts, partsOf } from './parts.ts'
+import { addPart, missingPieces, partsOf } from './parts.ts'
 import { uploadOf } from './nouns.ts'
-import { roomFor, take, takenBy } from './quotas.ts'
+import { roomFor, take } from './quotas.ts'
 import { settle } from './receipts.ts'
 import { joinSet } from './sets.ts'
 import type { Database, Tables, UploadRow } from './tables.ts'
@@ -17,11 +17,9 @@ type Uploads = Pick<
   | 'listUploads'
   | 'addPart'
   | 'parts'
-  | 'twinBlob'
   | 'room'
   | 'keepUpload'
   | 'recordSha256'
-  | 'deleteUpload'
   | 'partBlobs'
 >
 
@@ -65,16 +63,12 @@ export function uploads({ db, now }: Database, keeping: Keeping): Uploads {
 
     addPart: (part) =>
       db.transaction().execute(async (trx) => {
-        const unused = await addPart(trx, await holdOpen(trx, part.upload), part, now, keeping)
-        return { upload: await needUpload(trx, part.upload), unused }
+        const open = await holdOpen(trx, part.upload)
+        const unused = await addPart(trx, open, part, now, keeping)
+        return { upload: await needUpload(trx, part.upload), unused, missing: await missingPieces(trx, open) }
       }),
 
     parts: (upload) => partsOf(db, upload),
-
-    async twinBlob({ bytes, sha256 }) {
-      const same = db.selectFrom('parts').select('blob').where('sha256', '=', sha256).where('bytes', '=', bytes)
-      return (await same.orderBy('blob', 'desc').limit(1).executeTakeFirst())?.blob
-    },
 
     room: (owner) => roomFor(db, owner, keeping),
 
@@ -91,54 +85,12 @@ export function uploads({ db, now }: Database, keeping: Keeping): Uploads {
       await db.updateTable('uploads').set({ sha256 }).where('id', '=', id).execute()
     },
 
-    deleteUpload: (id) =>
-      db.transaction().execute(async (trx) => {
-        const upload = await needUpload(trx, id)
-        await refuseNeeded(trx, upload)
-        const unused = await removeUpload(trx, upload, 'deleted', keeping)
-        return { upload: await needUpload(trx, id), unused }
-      }),
-
     async partBlobs(keys) {
       if (keys.length === 0) return new Set()
       const rows = await db.selectFrom('parts').select('blob').where('blob', 'in', keys).execute()
       return new Set(rows.map(({ blob }) => blob))
     },
   }
-}
-
-/** Takes what an upload has stored out of the catalog; the blobs that nothing names any more. */
-export async function removeUpload(
-  trx: Transaction<Tables>,
-  { id, owner }: Pick<Upload, 'id' | 'owner'>,
-  state: 'deleted' | 'expired',
-  keeping: Keeping,
-): Promise<string[]> {
-  const before = await needRow(trx, id)
-  await trx.updateTable('uploads').set({ state }).where('id', '=', id).execute()
-  await take(trx, owner, -takenBy(before), keeping)
-  return await dropParts(trx, await partsOf(trx, id))
-}
-
-async function refuseNeeded(trx: Transaction<Tables>, { id, name }: Upload): Promise<void> {
-  // The write first: it locks the row, so that no task that needs the upload can be created beside it.
-  await trx
-    .updateTable('uploads')
-    .set((column) => ({ state: column.ref('state') }))
-    .where('id', '=', id)
-    .execute()
-  const user = await trx
-    .selectFrom('task_inputs')
-    .innerJoin('tasks', 'tasks.id', 'task_inputs.task')
-    .select(['tasks.id', 'tasks.state'])
-    .where('task_inputs.upload', '=', id)
-    .where('tasks.state', 'in', ['queued', 'running'])
-    .executeTakeFirst()
-  if (user === undefined) return
-  throw new AppError(
-    'conflict',
-    `Upload ${id} (${name}) is needed by task ${user.id}, which is ${user.state}. Cancel it or wait for its end.`,
-  )
 }
 
 /**
@@ -184,7 +136,7 @@ async function findUpload(db: Kysely<Tables>, id: string): Promise<Upload | unde
   return row === undefined ? undefined : uploadOf(row)
 }
 
-async function needRow(db: Kysely<Tables>, id: string): Promise<UploadRow> {
+export async function needRow(db: Kysely<Tables>, id: string): Promise<UploadRow> {
   return await db
     .selectFrom('uploads')
     .selectAll()

@@ -265,3 +265,41 @@ test('sets are listed page by page, and what is none is not found', async () => 
     assert.equal(await refusal(await fetch(`${served.url}/v1/sets/${id}`)), '404 not_found')
   }
 })
+
+test('a set that waits can be deleted with all that has come of it, and its name is free again', async () => {
+  await using served = await serve()
+  const query = 'set=week&pipeline=song-plays&name=a.csv'
+  const [one] = [
+    await sent(served, `${query}&files=3`, plays),
+    await sent(served, query, `${plays}Halo,2020-01-02,7\n`),
+  ]
+  const url = `${served.url}/v1/sets/${String(one.upload['set'])}`
+  assert.equal((await fetch(url, { method: 'DELETE' })).status, 204)
+  assert.equal((await fetch(url, { method: 'DELETE' })).status, 204)
+  assert.partialDeepStrictEqual(await json(await fetch(url)), { state: 'deleted', uploads: [], task: null })
+  assert.deepEqual(await served.files(), [])
+  const next = await sent(served, `${query}&files=1`, plays)
+  assert.partialDeepStrictEqual(await setOf(served, next), { generation: 2, state: 'closed', files: 1 })
+  assert.deepEqual(await tasksOf(served), [next.task?.['id']])
+})
+
+test('what a set has closed with, or a task still needs, is not deleted with it', async () => {
+  await using served = await serve()
+  const closed = await sent(served, 'set=closed&pipeline=song-plays&files=1&name=a.csv', plays)
+  const needed = await sent(served, 'set=needed&pipeline=song-plays&name=b.csv', `${plays}Halo,2020-01-02,7\n`)
+  for (const { upload } of [closed, needed]) {
+    const url = `${served.url}/v1/sets/${String(upload['set'])}`
+    assert.equal(await refusal(await fetch(url, { method: 'DELETE' })), '409 conflict')
+    assert.equal((await json(await fetch(`${served.url}/v1/uploads/${String(upload['id'])}`)))['state'], 'complete')
+  }
+  assert.equal((await setOf(served, needed))['state'], 'waiting')
+})
+
+test('nothing comes into a folder that was deleted', async () => {
+  await using served = await serve()
+  const folder = String((await json(await fetch(`${served.url}/api/upload`, { method: 'POST' })))['folder_name'])
+  assert.equal((await fetch(`${served.url}/v1/sets/${folder}`, { method: 'DELETE' })).status, 204)
+  const late = await fetch(`${served.url}/api/upload/${folder}`, { method: 'POST', body: plays })
+  assert.equal(await refusal(late), '410 gone')
+  assert.deepEqual(await served.files(), [])
+})

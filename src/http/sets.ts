@@ -50,5 +50,21 @@ export function setRoutes({ sets }: Ingest): FastifyPluginAsyncZod {
         return { ...showSet(set), uploads: uploads.map(showUpload), missing }
       },
     )
+    app.delete(
+      '/v1/sets/:id',
+      {
+        schema: {
+          tags: ['sets'],
+          operationId: 'deleteSet',
+          summary: 'Delete a set that has not closed, with its uploads',
+          params: idParams,
+          response: { 204: z.null(), ...problems },
+        },
+      },
+      async (request, reply) => {
+        await sets.remove(principal(request), request.params.id)
+        return await reply.code(204).send(null)
+      },
+    )
   }
 }

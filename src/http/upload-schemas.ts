@@ -1,6 +1,6 @@
 /** Uploads and sets as they go over the wire; see `schemas.ts`. */
 import { z } from 'zod'
-import { type Upload, type UploadSet, uploadStates } from '../model.ts'
+import { setStates, type Upload, type UploadSet, uploadStates } from '../model.ts'
 import { count, iso, isoOrNull, sha256, time } from './schemas.ts'
 
 export const uploadSchema = z
@@ -53,7 +53,7 @@ export const setSchema = z
     id: z.string(),
     name: z.string().nullable(),
     generation: count.describe('From 1 on, among the sets of this name: one that has closed is followed by the next.'),
-    state: z.enum(['waiting', 'closed', 'failed']),
+    state: z.enum(setStates),
     pipeline: z.string().nullable(),
     files: count.nullable().describe('How many there will be; null where nobody has said.'),
     task: z.string().nullable().describe('What it has closed with.'),

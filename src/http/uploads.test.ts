@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { hold, json, type Served, say, serve, until } from '../../test/http-fixture.ts'
+import { contentOf, hold, json, type Served, say, serve, until } from '../../test/http-fixture.ts'
 
 const plays = 'Song,Date,Number of Plays\nUmbrella,2020-01-02,200\n'
 
@@ -62,6 +62,25 @@ test('a plain body, a form and a PUT store the same bytes, whatever their type i
     const [part] = await served.catalog.parts(id)
     assert.equal(await text(await served.blobs.read(part?.blob ?? '')), bytes.toString())
   }
+})
+
+test('bytes that came before are kept once, in the copy that came last, for as long as one upload has them', async () => {
+  await using served = await serve()
+  const send = async () => {
+    const response = await fetch(`${served.url}/v1/uploads?name=a.csv`, { method: 'POST', body: plays })
+    const { upload } = (await response.json()) as { upload: { readonly id: string } }
+    const [part] = await served.catalog.parts(upload.id)
+    return { id: upload.id, blob: part?.blob ?? '' }
+  }
+  const sent = [await send(), await send(), await send()]
+  assert.equal(new Set(sent.map(({ blob }) => blob)).size, 3)
+  for (const { id } of sent) {
+    assert.equal((await served.files()).length, 1)
+    assert.deepEqual((await served.catalog.parts(id))[0]?.blob, sent[2]?.blob)
+    assert.equal((await contentOf(served, id)).toString(), plays)
+    assert.equal((await fetch(`${served.url}/v1/uploads/${id}`, { method: 'DELETE' })).status, 204)
+  }
+  assert.deepEqual(await served.files(), [])
 })
 
 test('an empty body is an upload of 0 bytes', async () => {

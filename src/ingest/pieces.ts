@@ -42,13 +42,11 @@ export function createPieces({ catalog, limits }: IngestDeps, storage: Storage, 
             // Others may have completed it meanwhile, with this very piece among theirs.
             const upload = (await catalog.getUpload(open.id)) ?? open
             if (upload.state !== 'complete' || !(await holds(upload, n, stored.sha256))) throw error
-            return { upload, unused: [stored.blob] }
+            return { upload, unused: [stored.blob], missing: null }
           })
       })
       await storage.remove(recorded.unused)
-      const { upload } = recorded
-      if (upload.pieces === null || upload.state === 'complete') return upload
-      return (await catalog.parts(open.id)).length < upload.pieces ? upload : await finish(upload)
+      return recorded.missing === 0 ? await finish(recorded.upload) : recorded.upload
     },
 
     async repeat(complete, { source, n }) {

@@ -7,6 +7,7 @@ import type { IngestDeps } from './deps.ts'
 import { findSet } from './find.ts'
 import { once } from './keys.ts'
 import { fileOf, orderOf, pipelineOf, type RunRequest } from './orders.ts'
+import { createStorage } from './storage.ts'
 
 /** A set, what has come of it, and what it still waits for. */
 export interface SetContents {
@@ -29,10 +30,16 @@ export interface Sets {
   /** @throws {AppError} not_found */
   get(principal: Principal, id: string): Promise<SetContents>
   list(principal: Principal, page: Page): Promise<UploadSet[]>
+  /**
+   * Deletes a set that waits, with what has come of it.
+   * @throws {AppError} not_found; conflict, when it has closed, or a task needs one of its uploads
+   */
+  remove(principal: Principal, id: string): Promise<void>
 }
 
 export function createSets(deps: IngestDeps): Sets {
   const { catalog, now } = deps
+  const storage = createStorage(deps)
   return {
     create: (principal, run, key) =>
       once(deps, principal, key, {
@@ -64,6 +71,11 @@ export function createSets(deps: IngestDeps): Sets {
     },
 
     list: (principal, page) => catalog.listSets(principal.id, page),
+
+    async remove(principal, id) {
+      await findSet(catalog, principal, id)
+      await storage.remove(await catalog.deleteSet(id))
+    },
   }
 }
 

@@ -1,11 +1,11 @@
 /** Bytes on their way into blobs: no more of them than are allowed, and never the disk's last. */
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import { type Part, type Upload, uploadsPrefix } from '../model.ts'
+import { type Upload, uploadsPrefix } from '../model.ts'
 import type { NewPart } from '../ports.ts'
 import type { IngestDeps } from './deps.ts'
 
-export type Stored = Pick<NewPart, 'blob' | 'bytes' | 'sha256' | 'twin'>
+export type Stored = Pick<NewPart, 'blob' | 'bytes' | 'sha256'>
 
 export interface Storage {
   /** @throws {AppError} too_large or full, when so many bytes may not come in on top of those that an upload holds */
@@ -53,12 +53,6 @@ export function createStorage({
     }
   }
 
-  /** A blob with the same bytes, if it is there still, and whole. */
-  async function twinOf(sum: Pick<Part, 'bytes' | 'sha256'>): Promise<string | undefined> {
-    const twin = await catalog.twinBlob(sum)
-    return twin !== undefined && (await blobs.size(twin)) === sum.bytes ? twin : undefined
-  }
-
   /** Nothing expires as long as its bytes are coming, however slowly. */
   async function whileComing<T>({ id }: Pick<Upload, 'id'>, work: () => Promise<T>): Promise<T> {
     const beat = setInterval(() => {
@@ -87,8 +81,7 @@ export function createStorage({
       const blob = uploadsPrefix + newId(now())
       try {
         const put = () => blobs.put(blob, guarded(source), { maxBytes: Math.min(allowed, left, quota) })
-        const sum = await whileComing(upload, put)
-        return { blob, ...sum, twin: await twinOf(sum) }
+        return { blob, ...(await whileComing(upload, put)) }
       } catch (error) {
         if (!(error instanceof AppError) || error.code !== 'too_large') throw error
         if (quota < Math.min(allowed, left)) throw overQuota()

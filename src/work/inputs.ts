@@ -1,6 +1,7 @@
 /** The files of a task, in the folder of an attempt; and what is found out about them while they are read. */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { AppError } from '../errors.ts'
 import type { JobInput } from '../job.ts'
 import type { Part, Task, Upload } from '../model.ts'
@@ -32,7 +33,6 @@ export async function fetchInputs(
   for (const { input, upload: id, name } of task.inputs) {
     const upload = await catalog.getUpload(id)
     if (upload?.state !== 'complete') throw new AppError('gone', `The upload ${id} (${name}) is gone. Send it again.`)
-    const parts = await catalog.parts(id)
     const fetch = async (some: readonly Part[], called: string, sha256: string | null) => {
       const path = join(folder, String(files++))
       await blobs.fetch(
@@ -42,15 +42,38 @@ export async function fetchInputs(
       )
       return { input, name: called, path, sha256 }
     }
-    const rows = async () => {
+    const rows = async (parts: readonly Part[]) => {
       const pieces: JobInput[] = []
       for (const part of parts) pieces.push(await fetch([part], `${name} (piece ${part.n})`, part.sha256))
       return pieces
     }
-    const inputs = upload.joined === 'as rows' ? await rows() : [await fetch(parts, name, upload.sha256)]
-    fetched.push({ upload, parts, input, files: inputs })
+    fetched.push(
+      await withParts(catalog, id, async (parts) => ({
+        upload,
+        parts,
+        input,
+        files: upload.joined === 'as rows' ? await rows(parts) : [await fetch(parts, name, upload.sha256)],
+      })),
+    )
   }
   return fetched
+}
+
+/** A blob gives way to a newer one with the same bytes: one that is gone is looked up once more. */
+async function withParts<T>(
+  catalog: Catalog,
+  upload: string,
+  work: (parts: readonly Part[]) => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    const parts = await catalog.parts(upload)
+    try {
+      return await work(parts)
+    } catch (error) {
+      const isGone = error instanceof AppError && error.code === 'not_found'
+      if (!isGone || isDeepStrictEqual(await catalog.parts(upload), parts)) throw error
+    }
+  }
 }
 
 /**
@@ -108,7 +131,7 @@ function refuseDamaged({ id, name, claimedSha256 }: Upload, parts: readonly Part
   if (damaged !== undefined) {
     throw new AppError(
       'checksum',
-      `Part ${damaged.n} of upload ${id} (${name}) is no longer what was stored: the disk has changed it. Delete the upload, and send the file again.`,
+      `Part ${damaged.n} of upload ${id} (${name}) is no longer what was stored: the disk has changed it. Send the file again.`,
     )
   }
   if (claimedSha256 === null || claimedSha256 === digest.sha256) return

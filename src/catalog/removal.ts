@@ -1,0 +1,74 @@
+import type { Transaction } from 'kysely'
+import { AppError } from '../errors.ts'
+import type { Upload } from '../model.ts'
+import type { Catalog, Keeping } from '../ports.ts'
+import { dropParts, partsOf } from './parts.ts'
+import { take, takenBy } from './quotas.ts'
+import { holdSet } from './sets.ts'
+import type { Database, Tables } from './tables.ts'
+import { needRow, needUpload } from './uploads.ts'
+
+export function removal({ db, now }: Database, keeping: Keeping): Pick<Catalog, 'deleteUpload' | 'deleteSet'> {
+  return {
+    deleteUpload: (id) =>
+      db.transaction().execute(async (trx) => {
+        await refuseNeeded(trx, await needUpload(trx, id))
+        const unused = await removeUpload(trx, id, 'deleted', keeping)
+        return { upload: await needUpload(trx, id), unused }
+      }),
+
+    deleteSet: (id) =>
+      db.transaction().execute(async (trx) => {
+        const { state } = await holdSet(trx, id)
+        if (state === 'deleted') return []
+        if (state === 'closed') {
+          throw new AppError(
+            'conflict',
+            `Set ${id} has closed, and its uploads are its task’s. Delete them one by one.`,
+          )
+        }
+        await trx.updateTable('upload_sets').set({ state: 'deleted', closed_at: now }).where('id', '=', id).execute()
+        const uploads = trx.selectFrom('uploads').select('id').where('set_id', '=', id)
+        const unused: string[] = []
+        for (const upload of await uploads.where('state', 'in', ['open', 'complete']).orderBy('id').execute()) {
+          await refuseNeeded(trx, await needUpload(trx, upload.id))
+          unused.push(...(await removeUpload(trx, upload.id, 'deleted', keeping)))
+        }
+        return unused
+      }),
+  }
+}
+
+/** Takes what an upload has stored out of the catalog; the blobs that nothing names any more. */
+export async function removeUpload(
+  trx: Transaction<Tables>,
+  id: string,
+  state: 'deleted' | 'expired',
+  keeping: Keeping,
+): Promise<string[]> {
+  const before = await needRow(trx, id)
+  await trx.updateTable('uploads').set({ state }).where('id', '=', id).execute()
+  await take(trx, before.owner, -takenBy(before), keeping)
+  return await dropParts(trx, await partsOf(trx, id))
+}
+
+async function refuseNeeded(trx: Transaction<Tables>, { id, name }: Upload): Promise<void> {
+  // The write first: it locks the row, so that no task that needs the upload can be created beside it.
+  await trx
+    .updateTable('uploads')
+    .set((column) => ({ state: column.ref('state') }))
+    .where('id', '=', id)
+    .execute()
+  const user = await trx
+    .selectFrom('task_inputs')
+    .innerJoin('tasks', 'tasks.id', 'task_inputs.task')
+    .select(['tasks.id', 'tasks.state'])
+    .where('task_inputs.upload', '=', id)
+    .where('tasks.state', 'in', ['queued', 'running'])
+    .executeTakeFirst()
+  if (user === undefined) return
+  throw new AppError(
+    'conflict',
+    `Upload ${id} (${name}) is needed by task ${user.id}, which is ${user.state}. Cancel it or wait for its end.`,
+  )
+}
