@@ -41,5 +41,7 @@ grant all on \`app\\_%\`.* to app@'127.0.0.1';
 }
 
 function settings({ folder }: Instance): string[] {
-  return ['--no-defaults', `--datadir=${join(folder, 'data')}`, '--character-set-server=utf8mb4', '--skip-name-resolve']
+  // Not /tmp for temporary tables: one that starts removes those of all others that use the same folder.
+  const folders = [`--datadir=${join(folder, 'data')}`, `--tmpdir=${folder}`]
+  return ['--no-defaults', ...folders, '--character-set-server=utf8mb4', '--skip-name-resolve']
 }

@@ -296,7 +296,10 @@ test('what has expired, or was deleted, is gone', async () => {
   await served.catalog.expire(10)
   const deleted = await begin(10)
   assert.equal((await send('DELETE', deleted)).headers.get('tus-resumable'), '1.0.0')
-  for (const path of [expired, deleted]) {
+  const whole = await begin(plays.length)
+  await patch(whole, 0, plays)
+  await send('DELETE', whole)
+  for (const path of [expired, deleted, whole]) {
     for (const response of [await send('HEAD', path), await patch(path, 5, 'x')]) {
       assert.equal(response.status, 410)
       assert.equal(response.headers.get('tus-resumable'), '1.0.0')

@@ -192,9 +192,10 @@ export function createUploads(deps: IngestDeps): Uploads {
       await takeovers.cut(id)
       const upload = await uploads.get(principal, id)
       if (upload.state === 'complete') return upload
+      const open = refuseClosed(upload)
       // One of no bytes has all of them, and may have been left so.
-      const isWhole = upload.comes === 'in order' && upload.size === upload.bytes
-      return isWhole ? await finish(upload) : refuseClosed(upload)
+      const isWhole = open.comes === 'in order' && open.size === open.bytes
+      return isWhole ? await finish(open) : open
     },
 
     async parts(principal, id) {
