@@ -55,6 +55,7 @@ export async function startApp(config: Config, { version, log }: { version: stri
   const results = resultsSink(blobs)
   const sinks = new Map<string, Sink>([['results', results], ['metadata', results], ...tables])
 
+  const doors = join(config.DATA, 'doors')
   const ingest = createIngest({
     catalog,
     blobs,
@@ -66,13 +67,22 @@ export async function startApp(config: Config, { version, log }: { version: stri
       diskReserve: config.DISK_RESERVE,
       segment: config.PART_SIZE,
     },
-    scratch: join(config.DATA, 'doors'),
+    scratch: doors,
     leaseMs: config.LEASE,
     now: Date.now,
     log,
   })
   stack.use(
-    startJanitor({ catalog, blobs, queue, scratch, pollMs: config.POLL, maxLostLeases: config.LOST_LEASES, log }),
+    startJanitor({
+      catalog,
+      blobs,
+      queue,
+      scratch,
+      doors,
+      pollMs: config.POLL,
+      maxLostLeases: config.LOST_LEASES,
+      log,
+    }),
   )
   stack.use(
     startWorker({

@@ -45,6 +45,8 @@ const duration = z
     return Number.parseFloat(text) * times[unit as keyof typeof times]
   })
 
+const lasting = (least: number) => duration.refine((ms) => ms >= least, `at least ${least / 60_000}m`)
+
 const count = (least: number) =>
   z
     .string()
@@ -121,7 +123,11 @@ export const settings = {
   ),
   QUOTA: setting('How much all uploads may hold together. Default: no limit.', size.optional()),
   OWNER_QUOTA: setting('How much the uploads of one owner may hold. Default: no limit.', size.optional()),
-  KEEP_INCOMPLETE: setting('How long an upload that is not complete is kept after its last bytes.', duration, '24h'),
+  KEEP_INCOMPLETE: setting(
+    'How long an upload that is not complete is kept after its last bytes.',
+    lasting(300_000),
+    '24h',
+  ),
   KEEP_FILES: setting('How long complete uploads and the results of tasks are kept.', duration, '7d'),
   HEADER_TIMEOUT: setting('How long the headers of a request may take to come.', duration, '60s'),
   IDLE_TIMEOUT: setting('After how long a connection that carries nothing is closed.', duration, '2m'),

@@ -9,6 +9,9 @@ import type { Undone, Balances, Plan } from './balances.ts'
 
 // ---------------------------------------------------------------------------------------------------- uploads
 
+/** Parts of an upload, and files of a set, at most: so many that nobody needs more, and few enough to be listed. */
+export const mostParts = 100_000
+
 export const uploadStates = ['open', 'complete', 'expired', 'deleted'] as const
 export type UploadState = (typeof uploadStates)[number]
 

@@ -24,11 +24,14 @@ import type {
 
 export type NewUpload = Pick<Upload, 'id' | 'owner' | 'name'> &
   Partial<Pick<Upload, 'comes' | 'size' | 'pieces' | 'claimedSha256' | 'order'>> & {
-    readonly set?: NewSet | { readonly id: string } | undefined
+    readonly set?: NewSet | KnownSet | undefined
   }
 
 /** A set that an upload belongs to: the one that waits under the name, or a new one. */
 export type NewSet = Pick<UploadSet, 'id' | 'name' | 'order' | 'files'>
+
+/** The same by its id: it must be there, and wait. */
+export type KnownSet = Pick<UploadSet, 'id' | 'order'>
 
 /** A part whose bytes are durable. */
 export interface NewPart extends Omit<Part, 'n'> {
@@ -65,13 +68,19 @@ export interface Completion {
 
 /**
  * @param upload the one that is being closed.
- * @param set what it belongs to, with all complete uploads of that; undefined for one alone.
- * @returns the task to make of it, and whether the set has all that it waits for.
+ * @param set what it belongs to, with how many complete uploads that has now; undefined for one alone.
+ * @returns what comes of it, or how to tell that from all complete uploads of the set.
  */
 export type Decide = (
   upload: Upload,
-  set: { readonly set: UploadSet; readonly uploads: readonly Upload[] } | undefined,
-) => { readonly task: NewTask | undefined; readonly closes: boolean }
+  set: { readonly set: UploadSet; readonly complete: number } | undefined,
+) => Decision | ((uploads: readonly Upload[]) => Decision)
+
+/** The task to make, and whether the set has all that it waits for. */
+export interface Decision {
+  readonly task?: NewTask | undefined
+  readonly closes?: boolean
+}
 
 /** @property repeatKey equal for tasks that would do the same; null when that is not known, or does not matter. */
 export type NewTask = Retried & Pick<Task, 'id' | 'retryOf' | 'again'> & { readonly repeatKey: string | null }
@@ -162,14 +171,18 @@ export interface Catalog extends AsyncDisposable {
   keepUpload(id: string): Promise<void>
   /** Writes down what the bytes hash to. */
   recordSha256(id: string, sha256: string): Promise<void>
-  /** Marks the upload deleted. Conflict while a task still needs it. */
-  deleteUpload(id: string): Promise<Recorded>
+  /**
+   * Marks the upload deleted.
+   * @returns the blobs that nothing names any more.
+   * @throws {AppError} conflict, while a task still needs it.
+   */
+  deleteUpload(id: string): Promise<readonly string[]>
   /**
    * Marks uploads and the results of tasks expired whose time has come.
    * @param limit as many of each, at most.
-   * @returns how many there were, and the keys and prefixes of blobs to remove.
+   * @returns how many there were, whether there may be more, and the keys and prefixes of blobs to remove.
    */
-  expire(limit: number): Promise<{ readonly count: number; readonly blobs: readonly string[] }>
+  expire(limit: number): Promise<{ readonly count: number; readonly more: boolean; readonly blobs: readonly string[] }>
   /** The clock that everything expires by, and when it was last believed. */
   clock(): Promise<{ readonly now: number; readonly seen: number | null }>
   believeClock(): Promise<void>
@@ -186,7 +199,7 @@ export interface Catalog extends AsyncDisposable {
    * @returns the blobs that nothing names any more.
    * @throws {AppError} conflict, when it has closed, or a task needs one of the uploads.
    */
-  deleteSet(id: string): Promise<string[]>
+  deleteSet(id: string): Promise<readonly string[]>
 
   /** Takes a key for so long; or what has come of it already; undefined while another request holds it. */
   holdKey(receipt: Omit<NewReceipt, 'request'>, forMs: number): Promise<Receipt | 'held' | undefined>

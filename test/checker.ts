@@ -35,7 +35,7 @@ export async function check({ data, uploads, tables }: Checked): Promise<void> {
   const blobs = await openDiskBlobs(join(data, 'blobs'))
   assert.deepEqual(await catalog.checkIntegrity(), [])
   // Twice, since what is found once may be on its way. Nothing that is needed may go with it.
-  const sweeping = { catalog, blobs, scratch: join(data, 'scratch'), log }
+  const sweeping = { catalog, blobs, scratch: join(data, 'scratch'), doors: join(data, 'doors'), log }
   await sweep(sweeping, await sweep(sweeping))
   for (const [id, sha256] of uploads) assert.equal(await digestOf(catalog, blobs, id), sha256, `upload ${id}`)
 

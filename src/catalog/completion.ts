@@ -5,6 +5,7 @@ import type { RawBuilder, Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Part, Upload } from '../model.ts'
 import type { Catalog, Completion, Keeping } from '../ports.ts'
+import { batches } from './batches.ts'
 import { later } from './later.ts'
 import { uploadOf } from './nouns.ts'
 import { addPart, partsOf } from './parts.ts'
@@ -25,7 +26,7 @@ export function completion({ db, now }: Database, keeping: Keeping): Pick<Catalo
         const before = await needUpload(trx, id)
         if (before.state === 'complete' && last === undefined) return { upload: before, unused: [] }
         const open = await holdOpen(trx, id)
-        if (seen !== undefined && !isDeepStrictEqual(await partsOf(trx, id), seen)) {
+        if (seen !== undefined && !isSame(await partsOf(trx, id), seen)) {
           throw new AppError('conflict', `Upload ${id} has got other parts while it was looked at. Complete it again.`)
         }
         const unused = last === undefined ? [] : await addPart(trx, open, last, now, keeping)
@@ -41,6 +42,12 @@ export function completion({ db, now }: Database, keeping: Keeping): Pick<Catalo
         return { upload: await needUpload(trx, id), unused }
       }),
   }
+}
+
+/** Which blobs the bytes are in makes no difference. */
+function isSame(parts: readonly Part[], seen: readonly Part[]): boolean {
+  const bytesOf = (all: readonly Part[]) => all.map(({ n, bytes, sha256 }) => ({ n, bytes, sha256 }))
+  return isDeepStrictEqual(bytesOf(parts), bytesOf(seen))
 }
 
 /** @returns what its bytes hash to, if that is known. */
@@ -94,24 +101,40 @@ async function makeTask(
   const upload = await needUpload(trx, id)
   const set = upload.set === null ? undefined : await waitingSet(trx, now, upload.set, keeping)
   if (set !== undefined) await trx.updateTable('uploads').set({ set_id: set.id }).where('id', '=', id).execute()
-  const rows = trx
-    .selectFrom('uploads')
-    .selectAll()
-    .where('set_id', '=', set?.id ?? '')
-    .where('state', '=', 'complete')
-  const uploads = (await rows.orderBy('id').execute()).map(uploadOf)
-  const { task: wanted, closes } = decide?.(upload, set && { set, uploads }) ?? { task: undefined, closes: false }
+  const decided = decide?.(upload, set && { set, complete: await countComplete(trx, set.id) }) ?? {}
+  const { task: wanted, closes } =
+    typeof decided === 'function' ? decided(await completeUploads(trx, set?.id ?? '')) : decided
   const task = wanted && (await insertTask(trx, now, wanted))
-  if (set !== undefined && closes) {
+  if (set !== undefined && closes === true) {
     await trx
       .updateTable('upload_sets')
       .set({ state: 'closed', closed_at: now, task: task ?? null })
       .where('id', '=', set.id)
       .execute()
   }
-  const members = wanted?.inputs.map((input) => input.upload) ?? []
-  if (task !== undefined) await trx.updateTable('uploads').set({ task }).where('id', 'in', members).execute()
+  for (const some of batches(wanted?.inputs.map((input) => input.upload) ?? [])) {
+    await trx
+      .updateTable('uploads')
+      .set({ task: task ?? null })
+      .where('id', 'in', some)
+      .execute()
+  }
   return task
+}
+
+async function countComplete(trx: Transaction<Tables>, set: string): Promise<number> {
+  const { count } = await trx
+    .selectFrom('uploads')
+    .select((column) => column.fn.countAll<number>().as('count'))
+    .where('set_id', '=', set)
+    .where('state', '=', 'complete')
+    .executeTakeFirstOrThrow()
+  return count
+}
+
+async function completeUploads(trx: Transaction<Tables>, set: string): Promise<Upload[]> {
+  const rows = trx.selectFrom('uploads').selectAll().where('set_id', '=', set).where('state', '=', 'complete')
+  return (await rows.orderBy('id').execute()).map(uploadOf)
 }
 
 /** The first upload of the same owner that has the same bytes. */

@@ -1,5 +1,5 @@
 /** What has been kept for as long as was promised. */
-import { sql, type Transaction } from 'kysely'
+import { type ExpressionBuilder, sql, type Transaction } from 'kysely'
 import { resultsOf } from '../model.ts'
 import type { Catalog, Keeping } from '../ports.ts'
 import type { Database, Tables } from './tables.ts'
@@ -9,12 +9,7 @@ export function expiry({ db, now }: Database, keeping: Keeping): Pick<Catalog, '
   return {
     expire: (limit) =>
       db.transaction().execute(async (trx) => {
-        await trx
-          .updateTable('upload_sets')
-          .set({ state: 'failed', closed_at: now })
-          .where('state', '=', 'waiting')
-          .where('expires_at', '<', now)
-          .execute()
+        await endSets(trx)
         await trx.deleteFrom('receipts').where('expires_at', '<', now).execute()
         const unused: string[] = []
         const uploads = await lapsedUploads(trx, limit)
@@ -30,7 +25,11 @@ export function expiry({ db, now }: Database, keeping: Keeping): Pick<Catalog, '
           .execute()
         const ids = tasks.map(({ id }) => id)
         if (ids.length > 0) await trx.updateTable('tasks').set({ expired: 1 }).where('id', 'in', ids).execute()
-        return { count: Math.max(uploads.length, ids.length), blobs: [...unused, ...ids.map(resultsOf)] }
+        return {
+          count: uploads.length + ids.length,
+          more: Math.max(uploads.length, ids.length) >= limit,
+          blobs: [...unused, ...ids.map(resultsOf)],
+        }
       }),
 
     async clock() {
@@ -48,6 +47,26 @@ export function expiry({ db, now }: Database, keeping: Keeping): Pick<Catalog, '
           .executeTakeFirst()
         if (numUpdatedRows === 0n) await trx.insertInto('clock').values({ id: 1, seen: now }).execute()
       }),
+  }
+
+  /** A set whose files were tasks of their own has missed nothing. */
+  async function endSets(trx: Transaction<Tables>): Promise<void> {
+    const lapsed = trx.updateTable('upload_sets').where('state', '=', 'waiting').where('expires_at', '<', now)
+    await lapsed
+      .set({ state: 'closed', closed_at: now })
+      .where('files', 'is', null)
+      .where((where) => where.exists(uploadsOf(where).where('uploads.task', 'is not', null)))
+      .where((where) => where.not(where.exists(uploadsOf(where).where('uploads.task', 'is', null))))
+      .execute()
+    await lapsed.set({ state: 'failed', closed_at: now }).execute()
+  }
+
+  function uploadsOf(where: ExpressionBuilder<Tables, 'upload_sets'>) {
+    return where
+      .selectFrom('uploads')
+      .select('uploads.id')
+      .whereRef('uploads.set_id', '=', 'upload_sets.id')
+      .where('uploads.state', '!=', 'deleted')
   }
 
   /** None that a task still needs. */

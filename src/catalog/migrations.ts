@@ -215,11 +215,23 @@ async function doors(db: Kysely<unknown>): Promise<void> {
   await upload('task', 'varchar(64)').execute()
   await upload('duplicate_of', 'varchar(64)').execute()
   await sql`update uploads set expires_at = created_at + ${week}`.execute(db)
-  await schema.createIndex('uploads_by_set').on('uploads').column('set_id').execute()
+  await schema.createIndex('uploads_by_set').on('uploads').columns(['set_id', 'state']).execute()
   await schema.createIndex('uploads_by_content').on('uploads').columns(['sha256', 'owner']).execute()
   await schema.createIndex('uploads_to_expire').on('uploads').columns(['state', 'expires_at']).execute()
   await schema.createIndex('parts_by_content').on('parts').columns(['sha256', 'bytes']).execute()
-  await schema.createIndex('parts_by_blob').on('parts').column('blob').execute()
+
+  await schema
+    .createTable('contents')
+    .addColumn('sha256', 'varchar(64)', (column) => column.notNull())
+    .addColumn('bytes', 'bigint', (column) => column.notNull())
+    .addColumn('blob', 'varchar(255)', (column) => column.notNull())
+    .addPrimaryKeyConstraint('contents_key', ['sha256', 'bytes'])
+    .addUniqueConstraint('contents_by_blob', ['blob'])
+    .execute()
+  await sql`insert into contents (sha256, bytes, blob) select sha256, bytes, max(blob) from parts group by sha256, bytes`.execute(
+    db,
+  )
+  await schema.alterTable('parts').dropColumn('blob').execute()
 
   await schema
     .createTable('upload_sets')

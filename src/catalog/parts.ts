@@ -1,8 +1,10 @@
-/** The ledger of parts: what is durable of an upload, and which blobs hold it. One blob may be a part of several uploads. */
+/** The ledger of parts: what is durable of an upload. */
 import type { Kysely, RawBuilder, Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
-import type { Part } from '../model.ts'
+import { mostParts, type Part } from '../model.ts'
 import type { Keeping, NewPart } from '../ports.ts'
+import { batches } from './batches.ts'
+import { dropContents, putContent } from './contents.ts'
 import { later } from './later.ts'
 import { take, takenBy } from './quotas.ts'
 import type { Tables, UploadRow } from './tables.ts'
@@ -18,9 +20,12 @@ export async function addPart(
   now: RawBuilder<number>,
   keeping: Keeping,
 ): Promise<string[]> {
-  const { id, owner, comes, bytes: held, size } = upload
+  const { id, owner, comes, bytes: held, size, pieces } = upload
   if (comes === 'in order' && part.offset !== held) throw elsewhere(upload, part.offset)
   const n = part.n ?? (await nextNumber(trx, upload, part))
+  if (n > (pieces ?? mostParts)) {
+    throw new AppError('conflict', `Upload ${id} has ${pieces ?? mostParts} parts at most. Complete it.`)
+  }
   const before = await trx
     .selectFrom('parts')
     .selectAll()
@@ -35,27 +40,24 @@ export async function addPart(
     throw new AppError('too_large', `Upload ${id} was announced with ${size} bytes, and these would make it ${bytes}.`)
   }
   await take(trx, owner, takenBy({ ...upload, bytes }) - takenBy(upload), keeping)
-  const replaced = before === undefined ? [] : await dropParts(trx, [before])
-  const outdated = await takeOver(trx, part)
-  const { blob, sha256 } = part
-  await trx.insertInto('parts').values({ upload: id, n, blob, bytes: part.bytes, sha256 }).execute()
+  if (before !== undefined) await trx.deleteFrom('parts').where('upload', '=', id).where('n', '=', n).execute()
+  await trx.insertInto('parts').values({ upload: id, n, bytes: part.bytes, sha256: part.sha256 }).execute()
+  const older = await putContent(trx, part)
+  const replaced = before === undefined ? [] : await dropContents(trx, [before])
   await trx
     .updateTable('uploads')
     .set({ bytes, expires_at: later(now, keeping.incompleteMs) })
     .where('id', '=', id)
     .execute()
-  return [...replaced, ...outdated]
+  return [...older, ...replaced]
 }
 
-/** Takes records out; the blobs that nothing names any more. */
-export async function dropParts(trx: Transaction<Tables>, parts: readonly Part[]): Promise<string[]> {
-  for (const { upload, n } of parts) {
-    await trx.deleteFrom('parts').where('upload', '=', upload).where('n', '=', n).execute()
+/** Takes parts of an upload out; the blobs that nothing names any more. */
+export async function dropParts(trx: Transaction<Tables>, upload: string, parts: readonly Part[]): Promise<string[]> {
+  for (const some of batches(parts.map(({ n }) => n))) {
+    await trx.deleteFrom('parts').where('upload', '=', upload).where('n', 'in', some).execute()
   }
-  const blobs = [...new Set(parts.map(({ blob }) => blob))]
-  if (blobs.length === 0) return []
-  const named = await trx.selectFrom('parts').select('blob').where('blob', 'in', blobs).execute()
-  return blobs.filter((blob) => !named.some((part) => part.blob === blob))
+  return await dropContents(trx, parts)
 }
 
 /** A piece that comes again without a number is the one that it was; any other is the first that is missing. */
@@ -83,18 +85,6 @@ async function firstMissing(trx: Transaction<Tables>, upload: string): Promise<n
   return at < 0 ? parts.length + 1 : at + 1
 }
 
-/**
- * All parts with these bytes name the new blob from now on: it has just been seen whole, and the older ones may have been
- * damaged since.
- * @returns the older ones.
- */
-async function takeOver(trx: Transaction<Tables>, { blob, bytes, sha256 }: NewPart): Promise<string[]> {
-  const same = trx.selectFrom('parts').select('blob').where('sha256', '=', sha256).where('bytes', '=', bytes)
-  const older = (await same.distinct().execute()).map((part) => part.blob)
-  if (older.length > 0) await trx.updateTable('parts').set({ blob }).where('blob', 'in', older).execute()
-  return older
-}
-
 export async function missingPieces(
   db: Kysely<Tables>,
   { id, pieces }: Pick<UploadRow, 'id' | 'pieces'>,
@@ -116,5 +106,13 @@ function elsewhere({ id, bytes }: UploadRow, offset: number | undefined): AppErr
 
 /** In their order. */
 export async function partsOf(db: Kysely<Tables>, upload: string): Promise<Part[]> {
-  return await db.selectFrom('parts').selectAll().where('upload', '=', upload).orderBy('n').execute()
+  return await db
+    .selectFrom('parts')
+    .innerJoin('contents', (join) =>
+      join.onRef('contents.sha256', '=', 'parts.sha256').onRef('contents.bytes', '=', 'parts.bytes'),
+    )
+    .select(['parts.upload', 'parts.n', 'contents.blob', 'parts.bytes', 'parts.sha256'])
+    .where('parts.upload', '=', upload)
+    .orderBy('parts.n')
+    .execute()
 }

@@ -13,8 +13,7 @@ export function removal({ db, now }: Database, keeping: Keeping): Pick<Catalog, 
     deleteUpload: (id) =>
       db.transaction().execute(async (trx) => {
         await refuseNeeded(trx, await needUpload(trx, id))
-        const unused = await removeUpload(trx, id, 'deleted', keeping)
-        return { upload: await needUpload(trx, id), unused }
+        return await removeUpload(trx, id, 'deleted', keeping)
       }),
 
     deleteSet: (id) =>
@@ -49,7 +48,7 @@ export async function removeUpload(
   const before = await needRow(trx, id)
   await trx.updateTable('uploads').set({ state }).where('id', '=', id).execute()
   await take(trx, before.owner, -takenBy(before), keeping)
-  return await dropParts(trx, await partsOf(trx, id))
+  return await dropParts(trx, id, await partsOf(trx, id))
 }
 
 async function refuseNeeded(trx: Transaction<Tables>, { id, name }: Upload): Promise<void> {

@@ -26,7 +26,7 @@ export function sets({ db, now }: Database, keeping: Keeping): Sets {
     },
 
     async listSets(owner, { limit, before }) {
-      let query = db.selectFrom('upload_sets').selectAll().where('owner', '=', owner)
+      let query = db.selectFrom('upload_sets').selectAll().where('owner', '=', owner).where('state', '!=', 'deleted')
       if (before !== undefined) query = query.where('id', '<', before)
       return (await query.orderBy('id', 'desc').limit(limit).execute()).map(setOf)
     },
@@ -40,7 +40,7 @@ export function sets({ db, now }: Database, keeping: Keeping): Sets {
 
 /**
  * The set that an upload belongs to, which is made if there is none that waits.
- * @throws {AppError} conflict, when it waits for something else; gone, when it was deleted.
+ * @throws {AppError} conflict, when it waits for something else; gone, when it no longer waits and was named by its id.
  */
 export async function joinSet(
   trx: Transaction<Tables>,
@@ -51,24 +51,33 @@ export async function joinSet(
 ): Promise<string> {
   if (!('name' in wanted)) {
     const { id, state } = await holdSet(trx, wanted.id)
-    if (state === 'deleted') throw new AppError('gone', `Set ${id} was deleted. Begin another one.`)
-    return id
+    if (state !== 'waiting') throw new AppError('gone', `Set ${id} is ${state}. Begin another one.`)
+    return await addTo(trx, now, id, { ...wanted, files: null }, keeping)
   }
   const latest = wanted.name === null ? undefined : await latestOf(trx, owner, wanted.name)
-  if (latest?.state !== 'waiting') {
-    await insertSet(trx, now, owner, wanted, (latest?.generation ?? 0) + 1, keeping)
-    return wanted.id
-  }
-  const { id, order, files } = await holdSet(trx, latest.id)
+  if (latest?.state === 'waiting') return await addTo(trx, now, latest.id, wanted, keeping)
+  await insertSet(trx, now, owner, wanted, (latest?.generation ?? 0) + 1, keeping)
+  return wanted.id
+}
+
+/** @throws {AppError} conflict, when it waits for something else. */
+async function addTo(
+  trx: Transaction<Tables>,
+  now: RawBuilder<number>,
+  set: string,
+  wanted: Pick<NewSet, 'order' | 'files'>,
+  keeping: Keeping,
+): Promise<string> {
+  const { id, name, order, files } = await holdSet(trx, set)
   if (wanted.order !== null && order !== null && !isSame(wanted.order, order)) {
     throw new AppError(
       'conflict',
-      `Set ${wanted.name} waits for files of ${order.pipeline}, with other params or another pipeline than these. ` +
+      `Set ${name ?? id} waits for files of ${order.pipeline}, with other params or another pipeline than these. ` +
         'Give this one another set.',
     )
   }
   if (wanted.files !== null && files !== null && wanted.files !== files) {
-    throw new AppError('conflict', `Set ${wanted.name} is of ${files} files, not ${wanted.files}.`)
+    throw new AppError('conflict', `Set ${name ?? id} is of ${files} files, not ${wanted.files}.`)
   }
   const changes = {
     ...(order === null && wanted.order !== null && { task_order: JSON.stringify(wanted.order) }),

@@ -9,6 +9,7 @@ import type { LoadMode, OutputFormat, SetState, TaskState, Upload, UploadState }
 export interface Tables {
   uploads: UploadRow
   parts: PartRow
+  contents: ContentRow
   upload_sets: SetRow
   stored: StoredRow
   receipts: ReceiptRow
@@ -44,9 +45,14 @@ export interface UploadRow {
 export interface PartRow {
   upload: string
   n: number
-  blob: string
   bytes: number
   sha256: string
+}
+
+export interface ContentRow {
+  sha256: string
+  bytes: number
+  blob: string
 }
 
 export interface SetRow {

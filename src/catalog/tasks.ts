@@ -14,6 +14,7 @@ import type { Balances, Plan } from '../balances.ts'
 import type { Task, TaskError, TaskInput, Warning } from '../model.ts'
 import type { Catalog, Keeping, NewTask } from '../ports.ts'
 import type { Database, Tables, TaskRow } from './tables.ts'
+import { batches } from './batches.ts'
 import { later } from './later.ts'
 import { settle } from './receipts.ts'
 import { repeatedBy } from './repeats.ts'
@@ -103,9 +104,8 @@ export async function insertTask(trx: Transaction<Tables>, now: RawBuilder<numbe
       ...goesOn,
     })
     .execute()
-  if (inputs.length === 0) return id
   const rows = inputs.map(({ input, upload, name }, position) => ({ task: id, position, input, upload, name }))
-  await trx.insertInto('task_inputs').values(rows).execute()
+  for (const some of batches(rows)) await trx.insertInto('task_inputs').values(some).execute()
   return id
 }
 

@@ -2,6 +2,8 @@ import type { Kysely, Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Upload, UploadState } from '../model.ts'
 import type { Catalog, Keeping } from '../ports.ts'
+import { batches } from './batches.ts'
+import { namedBlobs } from './contents.ts'
 import { later } from './later.ts'
 import { addPart, missingPieces, partsOf } from './parts.ts'
 import { uploadOf } from './nouns.ts'
@@ -85,11 +87,7 @@ export function uploads({ db, now }: Database, keeping: Keeping): Uploads {
       await db.updateTable('uploads').set({ sha256 }).where('id', '=', id).execute()
     },
 
-    async partBlobs(keys) {
-      if (keys.length === 0) return new Set()
-      const rows = await db.selectFrom('parts').select('blob').where('blob', 'in', keys).execute()
-      return new Set(rows.map(({ blob }) => blob))
-    },
+    partBlobs: (keys) => namedBlobs(db, keys),
   }
 }
 
@@ -107,19 +105,19 @@ export async function holdOpen(trx: Transaction<Tables>, id: string): Promise<Up
  * @throws {AppError} not_found, conflict or gone, when one is not there or not in that state.
  */
 export async function holdUploads(trx: Transaction<Tables>, ids: readonly string[], state: UploadState): Promise<void> {
-  const wanted = [...new Set(ids)]
-  if (wanted.length === 0) return
-  // An update that changes nothing is the row lock that every database has; SQLite knows no SELECT … FOR UPDATE.
-  const { numUpdatedRows } = await trx
-    .updateTable('uploads')
-    .set({ state })
-    .where('id', 'in', wanted)
-    .where('state', '=', state)
-    .executeTakeFirst()
-  if (numUpdatedRows === BigInt(wanted.length)) return
-  for (const id of wanted) {
-    const upload = await needUpload(trx, id)
-    if (upload.state !== state) throw notIn(state, upload)
+  for (const some of batches([...new Set(ids)])) {
+    // An update that changes nothing is the row lock that every database has; SQLite knows no SELECT … FOR UPDATE.
+    const { numUpdatedRows } = await trx
+      .updateTable('uploads')
+      .set({ state })
+      .where('id', 'in', some)
+      .where('state', '=', state)
+      .executeTakeFirst()
+    if (numUpdatedRows === BigInt(some.length)) continue
+    for (const id of some) {
+      const upload = await needUpload(trx, id)
+      if (upload.state !== state) throw notIn(state, upload)
+    }
   }
 }
 

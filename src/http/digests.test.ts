@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { contentOf, json, refusal, type Served, say, serve } from '../../test/http-fixture.ts'
+import { tusClient } from '../../test/tus-fixture.ts'
 
 const plays = 'Song,Date,Number of Plays\nUmbrella,2020-01-02,200\n'
 
@@ -106,4 +107,15 @@ test('a piece that hashes to something else than is told, before it or behind it
   assert.equal((await put({ 'content-digest': right, 'repr-digest': right })).status, 200)
   assert.equal(await statusBehind(served, `PUT ${path}`, { 'repr-digest': right }), 200)
   assert.equal(String(await contentOf(served, id)), plays)
+})
+
+test('tus has a checksum of its own, and no other is passed over', async () => {
+  await using served = await serve()
+  const { begin, create, offset, patch } = tusClient(served)
+  const path = await begin(plays.length)
+  for (const field of fields) {
+    assert.equal(await refusal(await patch(path, 0, plays, { [field]: right })), '400 invalid')
+    assert.equal(await refusal(await create(plays.length, { [field]: right }, plays)), '400 invalid')
+  }
+  assert.equal(await offset(path), 0)
 })

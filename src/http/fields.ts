@@ -2,12 +2,13 @@
 import { z } from 'zod'
 import { AppError } from '../errors.ts'
 import type { NewFile } from '../ingest/uploads.ts'
+import { mostParts } from '../model.ts'
 import { planHash } from './schemas.ts'
 
 const text = z.string()
 const flag = z.enum(['true', 'false'], 'is true or false')
 // From a query it comes as a number already.
-const count = z.coerce.number('is a count from 1 on').int().min(1).max(100_000)
+const count = z.coerce.number('is a count from 1 on').int().min(1).max(mostParts)
 
 /** By name; what each is stands in the API's document. */
 export const named = {
@@ -47,7 +48,7 @@ export function readFields(
   const { name, sha256, pipeline, input, again, dryRun, planHash: plan, set, files, ...rest } = parsed.data
   const params = Object.entries(rest).map(([key, value]) => {
     if (key.startsWith(paramPrefix)) return [key.slice(paramPrefix.length), value] as const
-    const known = [...Object.keys(named), `${paramPrefix}NAME`, ...most].join(', ')
+    const known = [...Object.keys(named), `${paramPrefix}NAME`, ...most].filter((one) => one !== key).join(', ')
     throw new AppError('invalid', `${key} means nothing here. There are ${known}.`)
   })
   if (files !== undefined && set === undefined) {

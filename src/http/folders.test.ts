@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { contentOf, json, refusal, type Served, serve } from '../../test/http-fixture.ts'
 
@@ -170,4 +171,34 @@ test('the path where the API was described leads to where it is now', async () =
   await using served = await serve()
   const response = await fetch(`${served.url}/api/upload/docs`, { redirect: 'manual' })
   assert.deepEqual([response.status, response.headers.get('location')], [302, '/docs'])
+})
+
+test('what a folder of files has no use for is refused, and that there is nothing to complete is told', async () => {
+  await using served = await serve()
+  for (const query of [`?sha256=${'0'.repeat(64)}`, '?name=a.csv', '?set=june']) {
+    const response = await fetch(`${served.url}/api/upload${query}`, { method: 'POST' })
+    assert.equal(await refusal(response), '400 invalid', query)
+  }
+  const folder = await begin(served, '?pipeline=song-plays')
+  assert.equal(await refusal(await folder.complete()), '409 conflict')
+  assert.equal(await refusal(await folder.send(halves[0], '?pipeline=profile')), '409 conflict')
+  assert.deepEqual(await served.files(), [])
+})
+
+test('a file of two pieces takes no third one, whatever keeps it from being complete', async () => {
+  await using served = await serve()
+  const folder = await begin(served, `?total=2&sha256=${'0'.repeat(64)}`)
+  await folder.send('a,b\n1,2\n')
+  await folder.send('3,4\n')
+  assert.equal(await refusal(await folder.send('5,6\n')), '409 conflict')
+  assert.equal((await served.catalog.parts(folder.name)).length, 2)
+})
+
+test('pieces of a file that has a hash as a whole are joined as bytes, even if all have the header', async () => {
+  await using served = await serve()
+  const whole = createHash('sha256').update(halves.join('')).digest('hex')
+  const folder = await begin(served, `?total=2&sha256=${whole}`)
+  await folder.send(halves[0])
+  const { upload } = await shown(await folder.send(halves[1]))
+  assert.deepEqual([upload['state'], upload['joined']], ['complete', 'as bytes'])
 })

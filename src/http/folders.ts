@@ -9,7 +9,8 @@ import type { Ingest } from '../ingest/ingest.ts'
 import type { RunRequest } from '../ingest/orders.ts'
 import { openBody } from './body.ts'
 import { readFields } from './fields.ts'
-import { mostPieces, putPiece } from './parts.ts'
+import { mostParts } from '../model.ts'
+import { putPiece } from './parts.ts'
 import { answering, receivedAnswers } from './received.ts'
 import { idempotencyKey, principal } from './request.ts'
 import { problems, wait } from './schemas.ts'
@@ -57,6 +58,7 @@ export function folderRoutes(ingest: Ingest, usual: RunRequest, closing: AbortSi
         const { wish, name = 'upload.csv', ...file } = readFields(given, ['assemble', 'total'])
         const run = wish !== undefined && 'run' in wish ? wish.run : usual
         const assembled = assemble === 'true' || total !== undefined
+        if (!assembled) refuseOfOneFile(given)
         const key = idempotencyKey(request)
         const pieces = total === undefined ? null : countOf(total)
         const { id } = assembled
@@ -79,7 +81,9 @@ export function folderRoutes(ingest: Ingest, usual: RunRequest, closing: AbortSi
           summary: 'Send a piece to a folder',
           consumes: ['multipart/form-data', 'text/csv', 'application/octet-stream'],
           params: folderParams,
-          querystring: z.object({ index: z.string().optional(), name: z.string().optional(), wait: wait.optional() }),
+          querystring: z
+            .object({ index: z.string().optional(), name: z.string().optional(), wait: wait.optional() })
+            .catchall(others),
           body: z.unknown().meta({
             type: 'string',
             format: 'binary',
@@ -115,7 +119,14 @@ export function folderRoutes(ingest: Ingest, usual: RunRequest, closing: AbortSi
         },
       },
       async (request, reply) => {
-        const completed = await ingest.uploads.complete(principal(request), request.params.folder)
+        const { folder } = request.params
+        if ((await foundUpload(ingest, request, folder)) === undefined) {
+          throw new AppError(
+            'conflict',
+            `Each piece of folder ${folder} is a file of its own; there is none to complete.`,
+          )
+        }
+        const completed = await ingest.uploads.complete(principal(request), folder)
         return await answer(request, reply, completed, request.query.wait)
       },
     )
@@ -139,9 +150,19 @@ async function foundUpload({ uploads, sets }: Ingest, request: Parameters<typeof
   }
 }
 
+/** @throws {AppError} invalid, for what says something of a file where each piece is one */
+function refuseOfOneFile(given: Readonly<Record<string, unknown>>): void {
+  const field = ['name', 'sha256', 'input', 'set'].find((one) => given[one] !== undefined)
+  if (field === undefined) return
+  throw new AppError(
+    'invalid',
+    `${field} is of one file, and each piece of this folder is one. Say assemble=true, or total=N.`,
+  )
+}
+
 /** @throws {AppError} invalid */
 function countOf(text: string, what = 'total'): number {
   const count = /^[1-9]\d{0,5}$/.test(text) ? Number(text) : 0
-  if (count >= 1 && count <= mostPieces) return count
-  throw new AppError('invalid', `${what} counts from 1, up to ${mostPieces}.`)
+  if (count >= 1 && count <= mostParts) return count
+  throw new AppError('invalid', `${what} counts from 1, up to ${mostParts}.`)
 }

@@ -3,8 +3,19 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { hold, insertTask, json, post, refusal, type Served, serve, succeed, until } from '../../test/http-fixture.ts'
-import { metadataOf } from '../../test/tus-fixture.ts'
+import {
+  contentOf,
+  hold,
+  insertTask,
+  json,
+  post,
+  refusal,
+  type Served,
+  serve,
+  succeed,
+  until,
+} from '../../test/http-fixture.ts'
+import { metadataOf, tusClient } from '../../test/tus-fixture.ts'
 
 const plays = 'Song,Date,Number of Plays\nUmbrella,2020-01-02,200\n'
 const page = { limit: 100 }
@@ -202,4 +213,34 @@ test('a key is free again when its holder has died, and when its time is over', 
   await using forgetful = await serve({ keeping: { receiptsMs: -1000 } })
   assert.equal((await send(forgetful, 'k')).status, 202)
   assert.equal((await send(forgetful, 'k', `${plays}Halo,2020-01-02,7\n`)).status, 202)
+})
+
+test('a creation by tus that failed or broke off goes on under its key', async () => {
+  await using served = await serve()
+  const { create, offset, patch } = tusClient(served)
+  const headers = { 'idempotency-key': 'k' }
+  const wrong = { ...headers, 'upload-checksum': `sha1 ${Buffer.alloc(20).toString('base64')}` }
+  assert.equal(await refusal(await create(plays.length, wrong, plays)), '460 checksum')
+  const half = await hold(
+    served.port,
+    `POST /v1/uploads HTTP/1.1\r\nhost: x\r\ntus-resumable: 1.0.0\r\nupload-length: ${plays.length}\r\nidempotency-key: k\r\n` +
+      `content-type: application/offset+octet-stream\r\ncontent-length: ${plays.length}\r\n\r\n${plays.slice(0, 10)}`,
+  )
+  const id = (await served.catalog.listUploads('local', { limit: 2 }))[0]?.id ?? ''
+  const again = await create(plays.length, headers, plays)
+  half.destroy()
+  const path = again.headers.get('location') ?? ''
+  assert.deepEqual([again.status, path], [201, `/v1/uploads/${id}`])
+  const at = await offset(path)
+  assert.equal(String(at), again.headers.get('upload-offset'))
+  if (at < plays.length) assert.equal((await patch(path, at, plays.slice(at))).status, 204)
+  assert.equal(String(await contentOf(served, id)), plays)
+  assert.equal((await served.catalog.listUploads('local', { limit: 2 })).length, 1)
+})
+
+test('what has come of a key is told as gone when it was deleted', async () => {
+  await using served = await serve()
+  const { upload } = (await json(await send(served, 'k', plays, ''))) as { upload: { id: string } }
+  await fetch(`${served.url}/v1/uploads/${upload.id}`, { method: 'DELETE' })
+  assert.equal(await refusal(await send(served, 'k', plays, '')), '410 gone')
 })

@@ -4,7 +4,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { AppError } from '../errors.ts'
 import type { Ingest } from '../ingest/ingest.ts'
-import type { Upload } from '../model.ts'
+import { mostParts, type Upload } from '../model.ts'
 import { type Incoming, openBody } from './body.ts'
 import { toldDigests } from './digests.ts'
 import { readFields } from './fields.ts'
@@ -12,8 +12,6 @@ import { idempotencyKey, principal } from './request.ts'
 import { idParams, problems, wait } from './schemas.ts'
 import { showUpload, uploadSchema } from './upload-schemas.ts'
 import { answering, receivedAnswers } from './received.ts'
-
-export const mostPieces = 100_000
 
 const partSchema = z.object({ n: z.int(), bytes: z.int(), sha256: z.string().describe('Hex.') }).meta({ id: 'Part' })
 
@@ -27,8 +25,8 @@ export async function beginPieces(
   parts: string,
   query: Readonly<Record<string, unknown>>,
 ): Promise<Upload> {
-  if (!/^(any|[1-9]\d{0,5})$/.test(parts) || Number(parts) > mostPieces) {
-    throw new AppError('invalid', `parts is a count from 1 to ${mostPieces}, or “any”.`)
+  if (!/^(any|[1-9]\d{0,5})$/.test(parts) || Number(parts) > mostParts) {
+    throw new AppError('invalid', `parts is a count from 1 to ${mostParts}, or “any”.`)
   }
   const { wait: _, ...given } = query
   const file = readFields(given, ['parts'])
@@ -49,7 +47,7 @@ export function partRoutes(ingest: Ingest, closing: AbortSignal): FastifyPluginA
           operationId: 'putPart',
           summary: 'Send a piece; the same number again replaces it',
           consumes: ['application/octet-stream', 'text/csv', 'multipart/form-data'],
-          params: z.object({ id: z.string(), n: z.coerce.number().int().min(1).max(mostPieces) }),
+          params: z.object({ id: z.string(), n: z.coerce.number().int().min(1).max(mostParts) }),
           body: z.unknown().meta({ type: 'string', format: 'binary' }),
           response: { 200: uploadSchema.describe('Stored for good; complete with the last.'), ...problems },
         },

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { AppError, asAppError } from '../errors.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { Keeping } from '../ports.ts'
-import { mostPieces } from './parts.ts'
+import { mostParts } from '../model.ts'
 import { maxNameLength } from '../ingest/uploads.ts'
 import { maxPage, maxWait, problems } from './schemas.ts'
 
@@ -58,7 +58,7 @@ export function serviceRoutes({ ingest, keeping, version, checks }: ServiceDeps)
       async () => ({
         maxUploadBytes: ingest.limits.maxUpload,
         maxUnpackedBytes: ingest.limits.maxUnpacked,
-        maxPieces: mostPieces,
+        maxPieces: mostParts,
         quotaBytes: finite(keeping.quota),
         ownerQuotaBytes: finite(keeping.ownerQuota),
         keepIncompleteSeconds: Math.round(keeping.incompleteMs / 1000),

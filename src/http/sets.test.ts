@@ -251,6 +251,13 @@ test('a set that has waited for too long is given up, and the next file opens an
   assert.partialDeepStrictEqual(await setOf(served, next), { state: 'waiting', generation: 2 })
 })
 
+test('a set whose files were tasks of their own has missed nothing when its time is up', async () => {
+  await using served = await serve({ keeping: { filesMs: -1000 } })
+  const first = await sent(served, 'set=s&pipeline=song-plays&name=a.csv', plays)
+  await served.catalog.expire(10)
+  assert.partialDeepStrictEqual(await setOf(served, first), { state: 'closed', task: null })
+})
+
 test('sets are listed page by page, and what is none is not found', async () => {
   await using served = await serve()
   for (const name of ['a', 'b', 'c']) await sent(served, `set=${name}`, name)

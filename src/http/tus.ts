@@ -150,21 +150,31 @@ export async function createByTus({ uploads }: Ingest, request: FastifyRequest, 
   const checksum = checksumOf(request)
   const { name, ...file } = readMetadata(request.headers['upload-metadata'])
   const wanted = { ...file, size, name: name ?? 'upload.csv' }
-  const begun = await uploads.begin(principal(request), wanted, idempotencyKey(request))
+  const key = idempotencyKey(request)
+  const begun = await uploads.begin(principal(request), wanted, key)
   const comesAlong = request.headers['content-type'] === bodyType
   const stretch = { source: comesAlong ? plain(request.raw) : none(), offset: 0, checksum }
   // An upload of no bytes has all of them.
   const isToAppend = begun.state === 'open' && begun.bytes === 0 && (comesAlong || size === 0)
   const upload = isToAppend
     ? await uploads.append(principal(request), begun.id, stretch).catch(async (error: unknown) => {
+        if (key !== undefined) return await goneOn(error)
         // Who is not told where it is cannot go on with it.
-        await uploads.remove(principal(request), begun.id)
+        await uploads.remove(principal(request), begun.id).catch((err: unknown) => {
+          request.log.warn({ err, upload: begun.id }, 'could not remove what is left of a failed upload')
+        })
         throw error
       })
     : begun
   void reply.header('location', `/v1/uploads/${upload.id}`)
   void reply.code(201).headers(headersOf(upload))
   return { upload: showUpload(upload) }
+
+  /** The same request has come on another connection: whichever of them has brought more, both are told how far it is. */
+  async function goneOn(error: unknown): Promise<Upload> {
+    if (error instanceof AppError && error.code === 'conflict') return await uploads.get(principal(request), begun.id)
+    throw error
+  }
 }
 
 async function* none(): AsyncGenerator<Uint8Array> {}
@@ -198,8 +208,11 @@ function countOf({ headers }: FastifyRequest, name: 'upload-offset' | 'upload-le
   throw new AppError('invalid', `${name} must be a number of bytes.`)
 }
 
-/** @throws {AppError} invalid, unsupported (the algorithm) */
+/** @throws {AppError} invalid (the algorithm, or what tus has no use for) */
 function checksumOf({ headers }: FastifyRequest): Checksum | undefined {
+  if (headers['content-digest'] !== undefined || headers['repr-digest'] !== undefined) {
+    throw new AppError('invalid', 'A digest of what comes by tus is not compared. Send Upload-Checksum.')
+  }
   const header = headers['upload-checksum']
   if (header === undefined) return undefined
   const [name = '', base64 = '', ...more] = String(header).split(' ')

@@ -1,38 +1,39 @@
 /** Which files of the inbox have finished arriving. */
 import { readdir, stat } from 'node:fs/promises'
-import { join, relative, sep } from 'node:path'
+import { join } from 'node:path'
 import { errnoOf } from '../errors.ts'
+import type { Log } from '../log.ts'
 import { isForUs } from './layout.ts'
 
-/** A file, by its path below the inbox with `/` in it, and what changes when it is written to. */
-export interface Arrived {
-  readonly path: string
-  readonly size: number
-  readonly print: string
+export interface ArrivalsOptions {
+  readonly folder: string
+  /** How long a file must be unchanged, in milliseconds. */
+  readonly settleMs: number
+  readonly now: () => number
+  readonly log: Log
 }
 
 /**
  * Looks through a folder, time after time. A file has arrived when it has not been written to for so long, and is what it
  * was at the look before; one that was moved in, and is old already, has at once.
+ * @returns paths below the inbox, with `/` in them.
  */
-export function createArrivals(root: string, settleMs: number, now: () => number): () => Promise<Arrived[]> {
+export function createArrivals({ folder, settleMs, now, log }: ArrivalsOptions): () => Promise<string[]> {
   let before = new Map<string, string>()
   return async () => {
     const seen = new Map<string, string>()
-    const arrived: Arrived[] = []
-    for (const path of await filesBelow(root)) {
-      const found = await stat(join(root, path), { bigint: true }).catch(ignoreGone)
+    const arrived: string[] = []
+    for await (const path of filesBelow(folder, log)) {
+      const found = await stat(join(folder, path), { bigint: true }).catch(ignoreGone)
       if (found === undefined) continue
       const print = printOf(found)
       seen.set(path, print)
       // Of a clock that was set back, files are from the future.
       const age = Math.abs(now() - Number(found.mtimeMs))
-      if (age >= settleMs && (before.get(path) ?? print) === print) {
-        arrived.push({ path, size: Number(found.size), print })
-      }
+      if (age >= settleMs && (before.get(path) ?? print) === print) arrived.push(path)
     }
     before = seen
-    return arrived.toSorted((a, b) => (a.path < b.path ? -1 : 1))
+    return arrived.toSorted()
   }
 }
 
@@ -41,13 +42,21 @@ export function printOf({ size, mtimeNs, ino }: { size: bigint; mtimeNs: bigint;
   return [size, mtimeNs, ino].join('-')
 }
 
-/** Links are not followed: what they lead to is not the inbox's. */
-async function filesBelow(root: string): Promise<string[]> {
-  const entries = await readdir(root, { recursive: true, withFileTypes: true })
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
-    .filter(isForUs)
+/**
+ * Links are not followed: what they lead to is not the inbox's. A folder that cannot be read is in nobody else's way.
+ * @param below the path of the folder, ending in `/`.
+ */
+async function* filesBelow(folder: string, log: Log, below = ''): AsyncGenerator<string> {
+  const entries = await readdir(join(folder, below), { withFileTypes: true }).catch((err: unknown) => {
+    if (below === '') throw err
+    if (errnoOf(err) !== 'ENOENT') log.warn({ err, folder: below }, 'a folder of the inbox cannot be read')
+    return []
+  })
+  for (const entry of entries) {
+    const path = below + entry.name
+    if (entry.isDirectory() && isForUs(`${path}/`)) yield* filesBelow(folder, log, `${path}/`)
+    if (entry.isFile() && isForUs(path)) yield path
+  }
 }
 
 function ignoreGone(error: unknown): undefined {

@@ -1,21 +1,21 @@
 /**
- * A folder that is watched: a file that has arrived is taken, run, and put into `done/` or `failed/` with its results beside
- * it. Where a file is says how far it is, so that whoever starts anew goes on: in `taken/ID/`, it is on its way in under that
- * id as its Idempotency-Key, or waits for its task's end.
+ * A folder that is watched: a file that has arrived is taken, run, and put into `done/` or `failed/`, where its results
+ * are. Where a file is says how far it is, so that whoever starts anew goes on: in `taken/ID/`, it is on its way in under that
+ * id as its Idempotency-Key; in `taken/ID.UPLOAD/`, it waits for its task's end.
  */
 import { createReadStream } from 'node:fs'
 import { readdir, rename, rmdir, stat } from 'node:fs/promises'
-import { dirname, join, relative, sep } from 'node:path'
+import { basename, dirname, join, relative, sep } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { local } from '../auth/authorize.ts'
-import { makeFolder } from '../durable.ts'
+import { makeFolder, syncFolder } from '../durable.ts'
 import { AppError, asAppError, errnoOf } from '../errors.ts'
 import { isId, newId } from '../ids.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { RunRequest } from '../ingest/orders.ts'
 import type { Log } from '../log.ts'
 import { isEnded } from '../model.ts'
-import { type Arrived, createArrivals, printOf } from './arrivals.ts'
+import { createArrivals, printOf } from './arrivals.ts'
 import { fileAt, ownFolders } from './layout.ts'
 import { leaveReason, leaveResults } from './results.ts'
 
@@ -34,6 +34,8 @@ export interface InboxOptions {
 /** A file that was taken. */
 interface Taken {
   readonly id: string
+  /** What it has become. */
+  readonly upload?: string | undefined
   /** Below the inbox, where it lay. */
   readonly path: string
 }
@@ -42,21 +44,25 @@ interface Taken {
 const passing = new Set(['unavailable', 'full', 'internal', 'conflict', 'crashed'])
 
 export async function startInbox(options: InboxOptions): Promise<AsyncDisposable> {
-  const { folder, settleMs, pollMs, now, log } = options
+  const { folder, pollMs, log } = options
   for (const own of Object.values(ownFolders)) await makeFolder(join(folder, own))
   const stop = new AbortController()
-  const arrivals = createArrivals(folder, settleMs, now)
-  const uploads = new Map<string, string>()
+  const arrivals = createArrivals(options)
 
   async function round(): Promise<void> {
-    for (const arrived of await arrivals()) {
+    for (const path of await arrivals()) {
       if (stop.signal.aborted) return
-      await takeIn(options, arrived)
+      await takeIn(options, path).catch(tell(path))
     }
     for (const taken of await takenIn(folder)) {
       if (stop.signal.aborted) return
-      await goOn(options, taken, uploads, stop.signal)
+      await goOn(options, taken, stop.signal).catch(tell(taken.path))
     }
+  }
+
+  /** One file that is in trouble holds up no other. */
+  function tell(path: string) {
+    return (err: unknown) => log.warn({ err, path }, 'a file of the inbox waits; it will be tried again')
   }
 
   const rounds = async () => {
@@ -77,43 +83,41 @@ export async function startInbox(options: InboxOptions): Promise<AsyncDisposable
 }
 
 /** Moves a file out of everybody's sight. Another process may have been faster. */
-async function takeIn({ folder, now, log }: InboxOptions, { path }: Arrived): Promise<void> {
+async function takeIn({ folder, now, log }: InboxOptions, path: string): Promise<void> {
   const to = placeOf(folder, { id: newId(now()), path })
   await makeFolder(dirname(to))
   try {
     await rename(join(folder, path), to)
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error
     await removeEmpty(dirname(to), folder)
-    return
+    if (errnoOf(error) === 'ENOENT') return
+    throw error
   }
   log.info({ path }, 'a file of the inbox is taken')
 }
 
 /** Brings one file as far as it can get now. */
-async function goOn(
-  options: InboxOptions,
-  taken: Taken,
-  uploads: Map<string, string>,
-  signal: AbortSignal,
-): Promise<void> {
+async function goOn(options: InboxOptions, found: Taken, signal: AbortSignal): Promise<void> {
   const { ingest, folder, log } = options
+  let taken = found
   try {
-    const known = uploads.get(taken.id) ?? (await sendIn(options, taken, signal))
-    uploads.set(taken.id, known)
-    const { state, task: id } = await ingest.uploads.get(local, known)
-    if (state !== 'complete') {
-      throw new AppError('gone', `Its set was never complete, and the upload is ${state}. Put the files in again.`)
-    }
+    const upload = taken.upload ?? (await sendIn(options, taken, signal))
+    taken = await note(folder, taken, upload)
+    const { state, task: id } = await ingest.uploads.get(local, upload)
     // The rest of its set is still to come.
-    if (id === null) return
+    if (id === null && state === 'complete') return
+    if (id === null) {
+      throw new AppError(
+        'gone',
+        `Its upload is ${state}: its set was never complete, or it was deleted. Put the file in again.`,
+      )
+    }
     const task = await ingest.tasks.get(local, id)
     if (!isEnded(task.state)) return
     const own = task.state === 'succeeded' ? ownFolders.done : ownFolders.failed
     const end = join(folder, own, dirname(taken.path), task.id)
     await leaveResults(ingest, task, end, signal)
     await putAway(folder, taken, end)
-    uploads.delete(taken.id)
   } catch (error) {
     if (signal.aborted || errnoOf(error) === 'ENOENT') return
     const { code, message } = asAppError(error)
@@ -124,8 +128,21 @@ async function goOn(
     const end = join(folder, ownFolders.failed, dirname(taken.path), taken.id)
     await leaveReason({ code, message }, end, signal)
     await putAway(folder, taken, end)
-    uploads.delete(taken.id)
   }
+}
+
+/** Keeps what a file has become beside it for good: its set may wait for longer than its Idempotency-Key is remembered. */
+async function note(folder: string, taken: Taken, upload: string): Promise<Taken> {
+  if (taken.upload !== undefined) return taken
+  const top = join(folder, ownFolders.taken)
+  const noted = { ...taken, upload }
+  await rename(join(top, nameOf(taken)), join(top, nameOf(noted)))
+  await syncFolder(top)
+  return noted
+}
+
+function nameOf({ id, upload }: Taken): string {
+  return upload === undefined ? id : `${id}.${upload}`
 }
 
 /** @returns its upload. */
@@ -142,9 +159,11 @@ async function sendIn({ ingest, folder, run }: InboxOptions, taken: Taken, signa
   return upload.id
 }
 
+/** In a folder of its own: it may be called as one of the results. */
 async function putAway(folder: string, taken: Taken, end: string): Promise<void> {
   const place = placeOf(folder, taken)
-  await rename(place, join(end, place.slice(dirname(place).length + 1)))
+  await makeFolder(join(end, 'input'))
+  await rename(place, join(end, 'input', basename(place)))
   await removeEmpty(dirname(place), folder)
 }
 
@@ -154,14 +173,15 @@ async function takenIn(folder: string): Promise<Taken[]> {
   return entries
     .filter((entry) => entry.isFile())
     .map((entry) => {
-      const [id = '', ...path] = relative(top, join(entry.parentPath, entry.name)).split(sep)
-      return { id, path: path.join('/') }
+      const [name = '', ...path] = relative(top, join(entry.parentPath, entry.name)).split(sep)
+      const [id = '', upload] = name.split('.')
+      return { id, upload, path: path.join('/') }
     })
-    .filter(({ id, path }) => isId(id) && path !== '')
+    .filter(({ id, upload, path }) => isId(id) && (upload === undefined || isId(upload)) && path !== '')
 }
 
-function placeOf(folder: string, { id, path }: Taken): string {
-  return join(folder, ownFolders.taken, id, ...path.split('/'))
+function placeOf(folder: string, taken: Taken): string {
+  return join(folder, ownFolders.taken, nameOf(taken), ...taken.path.split('/'))
 }
 
 /** Removes a folder, and those above it below the inbox's own, as far as they are empty. */

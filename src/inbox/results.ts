@@ -1,5 +1,5 @@
 /** What is left beside a file of the inbox that is done with. */
-import { open, rename } from 'node:fs/promises'
+import { access, open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { local } from '../auth/authorize.ts'
 import { makeFolder, syncFolder } from '../durable.ts'
@@ -9,13 +9,15 @@ import { isFile, type Task, type TaskError } from '../model.ts'
 
 type Source = AsyncIterable<Uint8Array>
 
-/** Saves a task's outputs, its rejects, and what has become of it; the same again if that was begun before. */
+/** Saves a task's outputs, its rejects and, when all of them are there, what has become of it: once for all its files. */
 export async function leaveResults(
   { results }: Ingest,
   task: Task,
   folder: string,
   signal: AbortSignal,
 ): Promise<void> {
+  const account = join(folder, 'task.json')
+  if (await isThere(account)) return
   await makeFolder(folder)
   const leave = async (name: string, find: () => Promise<{ open: () => Promise<Source> }>) => {
     try {
@@ -36,10 +38,13 @@ export async function leaveResults(
   }
   const { id, pipeline: name, params, state, inputs, balances, warnings, error } = task
   const files = inputs.map((one) => ({ input: one.input, name: one.name, upload: one.upload }))
-  await writeJson(
-    join(folder, 'task.json'),
-    { id, pipeline: name, params, state, files, balances, warnings, error },
-    signal,
+  await writeJson(account, { id, pipeline: name, params, state, files, balances, warnings, error }, signal)
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
   )
 }
 

@@ -26,6 +26,22 @@ export function hashing(
   return { bytes: hashes.size === 0 ? source : bytes(), digests }
 }
 
+/**
+ * Reads to the end, and keeps nothing.
+ * @returns hex.
+ * @throws {AppError} too_large, when there are more bytes than that
+ */
+export async function sha256Of(source: AsyncIterable<Uint8Array>, most: number): Promise<string> {
+  const hash = createHash('sha256')
+  let bytes = 0
+  for await (const chunk of source) {
+    bytes += chunk.byteLength
+    if (bytes > most) throw new AppError('too_large', `It is larger than the ${most} bytes that are allowed.`)
+    hash.update(chunk)
+  }
+  return hash.digest('hex')
+}
+
 /** @throws {AppError} checksum */
 export function refuseOtherBytes({ algorithm, digest }: Checksum, found: Buffer): void {
   if (found.equals(digest)) return

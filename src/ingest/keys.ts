@@ -47,6 +47,7 @@ export async function once<T>(
   try {
     return await work((request) => ({ ...hold, request: hash(request) }))
   } catch (error) {
+    clearInterval(beat)
     await catalog.dropKey(hold).catch((err: unknown) => log.warn({ err }, 'an Idempotency-Key could not be let go'))
     throw error
   } finally {

@@ -116,19 +116,21 @@ export function decideFor(deps: Pick<IngestDeps, 'now'>): Decide {
     if (inSet === undefined) {
       return {
         task: upload.order === null ? undefined : taskOf(deps, owner, upload.order, [fileOf(upload)]),
-        closes: false,
       }
     }
-    const { set, uploads } = inSet
-    const files = uploads.map(fileOf)
-    if (set.files !== null && uploads.length < set.files) return { task: undefined, closes: false }
-    if (set.order === null) return { task: undefined, closes: set.files !== null }
-    const pipeline = pipelineOf(set.order)
-    if (set.files === null && Object.keys(pipeline.inputs).length === 1) {
-      return { task: taskOf(deps, owner, set.order, [fileOf(upload)], set.name), closes: false }
+    const { set, complete } = inSet
+    const { order, files: wanted, name } = set
+    if (wanted !== null && complete < wanted) return {}
+    if (order === null) return { closes: wanted !== null }
+    const pipeline = pipelineOf(order)
+    if (wanted === null && Object.keys(pipeline.inputs).length === 1) {
+      return { task: taskOf(deps, owner, order, [fileOf(upload)], name) }
     }
-    if (set.files === null && missingInputs(pipeline, files).length > 0) return { task: undefined, closes: false }
-    return { task: taskOf(deps, owner, set.order, files, set.name), closes: true }
+    return (uploads) => {
+      const files = uploads.map(fileOf)
+      if (wanted === null && missingInputs(pipeline, files).length > 0) return {}
+      return { task: taskOf(deps, owner, order, files, name), closes: true }
+    }
   }
 }
 

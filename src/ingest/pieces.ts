@@ -1,7 +1,7 @@
 /** Uploads that come in pieces, under numbers, in any order: each is taken whole or not at all. */
 import { AppError } from '../errors.ts'
 import type { Upload } from '../model.ts'
-import { hashing, refuseOthers } from './checksums.ts'
+import { refuseOthers, sha256Of } from './checksums.ts'
 import type { IngestDeps } from './deps.ts'
 import type { Finish } from './finish.ts'
 import { screened } from './screen.ts'
@@ -40,8 +40,9 @@ export function createPieces({ catalog, limits }: IngestDeps, storage: Storage, 
           .addPart({ ...stored, upload: open.id, n, most: limits.maxUpload })
           .catch(async (error: unknown) => {
             // Others may have completed it meanwhile, with this very piece among theirs.
-            const upload = (await catalog.getUpload(open.id)) ?? open
-            if (upload.state !== 'complete' || !(await holds(upload, n, stored.sha256))) throw error
+            const isLate = error instanceof AppError && error.code === 'conflict'
+            const upload = isLate ? await catalog.getUpload(open.id) : undefined
+            if (upload?.state !== 'complete' || !(await holds(upload, n, stored.sha256))) throw error
             return { upload, unused: [stored.blob], missing: null }
           })
       })
@@ -49,10 +50,10 @@ export function createPieces({ catalog, limits }: IngestDeps, storage: Storage, 
       return recorded.missing === 0 ? await finish(recorded.upload) : recorded.upload
     },
 
-    async repeat(complete, { source, n }) {
-      const { bytes, digests } = hashing(source, ['sha256'])
-      for await (const _ of bytes);
-      if (await holds(complete, n, digests().get('sha256')?.toString('hex') ?? '')) return complete
+    async repeat(complete, { source, n, told }) {
+      const sha256 = await sha256Of(source, limits.maxUpload)
+      refuseOthers(told?.() ?? [], sha256)
+      if (await holds(complete, n, sha256)) return complete
       throw new AppError('conflict', `Upload ${complete.id} is complete; it takes no more bytes.`)
     },
   }

@@ -7,6 +7,7 @@ import { isZip, refuseNoText } from '../csv/door.ts'
 import { newId } from '../ids.ts'
 import type { Part, Upload } from '../model.ts'
 import type { IngestDeps } from './deps.ts'
+import type { Storage } from './storage.ts'
 
 /** As much of a beginning as is looked at. */
 export const lookedAt = 64 << 10
@@ -52,23 +53,29 @@ export async function* screened(source: AsyncIterable<Uint8Array>, name: string)
 
 /**
  * Looks into an archive by its own directory: one file that is not more than it may be.
- * @throws {AppError} rejected, too_large
+ * @throws {AppError} rejected, too_large, full, unavailable
  */
 export async function screenArchive(
   { blobs, limits, scratch }: Pick<IngestDeps, 'blobs' | 'limits' | 'scratch'>,
+  { admit }: Pick<Storage, 'admit'>,
   { name }: Pick<Upload, 'name'>,
-  parts: readonly Pick<Part, 'blob'>[],
+  parts: readonly Pick<Part, 'blob' | 'bytes'>[],
 ): Promise<void> {
   const [first] = parts
   if (first === undefined || !isZip(await startOf(blobs, first.blob, 4))) return
+  // Several have to be copied together.
+  if (parts.length > 1) await admit(0, sumOf(parts))
   const path = join(scratch, newId())
   await mkdir(scratch, { recursive: true })
   try {
-    await blobs.fetch(
-      parts.map(({ blob }) => blob),
-      path,
-      AbortSignal.timeout(fetchMs),
+    const blob = parts.map((part) => part.blob)
+    const tooLong = new AppError(
+      'unavailable',
+      `${name} could not be fetched in time to look into it. Complete it again.`,
     )
+    await blobs.fetch(blob, path, AbortSignal.timeout(fetchMs)).catch((cause: unknown) => {
+      throw cause instanceof DOMException ? tooLong : cause
+    })
     const { bytes } = await zipMember(path, name)
     if (bytes <= limits.maxUnpacked) return
     throw new AppError(
@@ -78,6 +85,10 @@ export async function screenArchive(
   } finally {
     await rm(path, { force: true })
   }
+}
+
+function sumOf(parts: readonly Pick<Part, 'bytes'>[]): number {
+  return parts.reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
 /** Where blobs are far away. */

@@ -31,7 +31,7 @@ export interface Sets {
   get(principal: Principal, id: string): Promise<SetContents>
   list(principal: Principal, page: Page): Promise<UploadSet[]>
   /**
-   * Deletes a set that waits, with what has come of it.
+   * Deletes a set that has not closed, with what has come of it.
    * @throws {AppError} not_found; conflict, when it has closed, or a task needs one of its uploads
    */
   remove(principal: Principal, id: string): Promise<void>

@@ -26,8 +26,8 @@ export interface Storage {
 /** The room that is left is looked at anew after so many bytes. */
 const guardBytes = 64 << 20
 
-/** So often it is noted that bytes are still coming. */
-const keepMs = 600_000
+/** So often it is noted that bytes are still coming: several times in the least that `KEEP_INCOMPLETE` may be. */
+const keepMs = 60_000
 
 export function createStorage({
   catalog,
@@ -40,15 +40,22 @@ export function createStorage({
     return (await blobs.free()) - limits.diskReserve
   }
 
+  /** What was left at the last look, and until the next one; less what has come since, through any door. */
+  let left = 0
+  let unseen = 0
+
+  async function look(): Promise<number> {
+    left = await room()
+    unseen = guardBytes
+    return left
+  }
+
   async function* guarded(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    let bytes = 0
     for await (const chunk of source) {
-      bytes += chunk.byteLength
-      if (bytes > guardBytes) {
-        // Others store as well at the same time.
-        if ((await room()) <= 0) throw full()
-        bytes = 0
-      }
+      const { byteLength } = chunk
+      if ((left < byteLength || unseen < byteLength) && (await look()) < byteLength) throw full()
+      left -= byteLength
+      unseen -= byteLength
       yield chunk
     }
   }
@@ -68,24 +75,21 @@ export function createStorage({
   return {
     async admit(held, more) {
       if (held + more > limits.maxUpload) throw tooLarge(limits.maxUpload)
-      const left = await room()
-      if (left <= 0 || more > left) throw full()
+      if ((await look()) <= 0 || more > left) throw full()
     },
 
     async put(upload, source, held, most = Number.POSITIVE_INFINITY) {
-      const left = await room()
-      if (left <= 0) throw full()
+      if ((await look()) <= 0) throw full()
       const allowed = Math.min(limits.maxUpload - held, most)
       // What was announced is counted already; of what was not, the ledger asks only when it has come.
       const quota = upload.size === null ? (await catalog.room(upload.owner)) + upload.bytes : Number.POSITIVE_INFINITY
       const blob = uploadsPrefix + newId(now())
       try {
-        const put = () => blobs.put(blob, guarded(source), { maxBytes: Math.min(allowed, left, quota) })
+        const put = () => blobs.put(blob, guarded(source), { maxBytes: Math.min(allowed, quota) })
         return { blob, ...(await whileComing(upload, put)) }
       } catch (error) {
         if (!(error instanceof AppError) || error.code !== 'too_large') throw error
-        if (quota < Math.min(allowed, left)) throw overQuota()
-        if (left < allowed) throw full()
+        if (quota < allowed) throw overQuota()
         throw most < limits.maxUpload - held ? tooMuch(most) : tooLarge(limits.maxUpload)
       }
     },
@@ -123,7 +127,7 @@ function overQuota(): AppError {
 }
 
 function tooMuch(most: number): AppError {
-  return new AppError('too_large', `More came than the ${most} bytes that were announced. Announce the whole size.`)
+  return new AppError('too_large', `More came than the ${most} bytes that were still to come. Announce the whole size.`)
 }
 
 function full(): AppError {

@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Order, Part, Upload } from '../model.ts'
 import type { NewReceipt, Page } from '../ports.ts'
-import { hashing, refuseOthers } from './checksums.ts'
+import { refuseOthers, sha256Of } from './checksums.ts'
 import type { IngestDeps } from './deps.ts'
 import { findSet, findUpload } from './find.ts'
 import { createFinish, type Received, receivedOf } from './finish.ts'
@@ -107,10 +107,10 @@ export function createUploads(deps: IngestDeps): Uploads {
     return await catalog.createUpload(wanted, receipt)
   }
 
-  async function setOf(principal: Principal, set: NonNullable<NewFile['set']>, order: Order | undefined) {
-    if ('id' in set) return { id: (await findSet(catalog, principal, set.id)).id }
+  async function setOf(principal: Principal, set: NonNullable<NewFile['set']>, order: Order | null = null) {
+    if ('id' in set) return { id: (await findSet(catalog, principal, set.id)).id, order }
     checkName(set.name, 'set')
-    return { id: newId(now()), name: set.name, order: order ?? null, files: set.files ?? null }
+    return { id: newId(now()), name: set.name, order, files: set.files ?? null }
   }
 
   async function receive(
@@ -118,25 +118,25 @@ export function createUploads(deps: IngestDeps): Uploads {
     { source, told, ...file }: Delivery,
     receiptOf: (sha256: string) => NewReceipt | undefined,
   ): Promise<Received> {
-    const upload = await begin(principal, file)
-    try {
-      const stored = await storage.put(upload, screened(source, file.name), 0)
+    const begun = await begin(principal, file)
+    const take = async () => {
+      const stored = await storage.put(begun, screened(source, file.name), 0)
       return await storage.orRemove(stored, async () => {
         refuseOthers(told?.() ?? [], stored.sha256)
-        const last = { ...stored, upload: upload.id, offset: 0 }
-        return await receivedOf(deps, await finish(upload, last, receiptOf(stored.sha256)))
+        return await finish(begun, { ...stored, upload: begun.id, offset: 0 }, receiptOf(stored.sha256))
       })
-    } catch (error) {
-      await discard(upload.id)
-      throw error
     }
+    const upload = await take().catch(async (error: unknown) => {
+      await discard(begun.id)
+      throw error
+    })
+    return await receivedOf(deps, upload)
   }
 
   /** The stream's own error matters more than what keeps us from tidying up; what is left expires. */
   async function discard(id: string): Promise<void> {
     try {
-      const { unused } = await catalog.deleteUpload(id)
-      await storage.remove(unused)
+      await storage.remove(await catalog.deleteUpload(id))
     } catch (err) {
       log.warn({ err, upload: id }, 'could not remove what is left of a failed upload')
     }
@@ -148,7 +148,7 @@ export function createUploads(deps: IngestDeps): Uploads {
         work: (receiptOf) => begin(principal, file, receiptOf({ begin: file })),
         replay: async ({ upload }, check) => {
           check({ begin: file })
-          return await findUpload(catalog, principal, upload ?? '')
+          return refuseGone(await findUpload(catalog, principal, upload ?? ''))
         },
       }),
 
@@ -165,10 +165,11 @@ export function createUploads(deps: IngestDeps): Uploads {
     },
 
     async complete(principal, id) {
-      const found = await uploads.get(principal, id)
-      if (found.state === 'complete') return await receivedOf(deps, found)
+      await uploads.get(principal, id)
       await takeovers.cut(id)
-      return await receivedOf(deps, await finish(refuseClosed(await uploads.get(principal, id))))
+      const found = await uploads.get(principal, id)
+      const upload = found.state === 'complete' ? found : await finish(refuseClosed(found))
+      return await receivedOf(deps, upload)
     },
 
     receive(principal, delivery, key) {
@@ -177,10 +178,8 @@ export function createUploads(deps: IngestDeps): Uploads {
       return once(deps, principal, key, {
         work: (receiptOf) => receive(principal, delivery, (sha256) => receiptOf({ ...file, sha256 })),
         replay: async ({ upload }, check) => {
-          const { bytes, digests } = hashing(source, ['sha256'])
-          for await (const _ of bytes);
-          check({ ...file, sha256: digests().get('sha256')?.toString('hex') })
-          return await receivedOf(deps, await findUpload(catalog, principal, upload ?? ''))
+          check({ ...file, sha256: await sha256Of(source, deps.limits.maxUpload) })
+          return await receivedOf(deps, refuseGone(await findUpload(catalog, principal, upload ?? '')))
         },
       })
     },
@@ -208,8 +207,7 @@ export function createUploads(deps: IngestDeps): Uploads {
     async remove(principal, id) {
       await uploads.get(principal, id)
       await takeovers.cut(id)
-      const { unused } = await catalog.deleteUpload(id)
-      await storage.remove(unused)
+      await storage.remove(await catalog.deleteUpload(id))
     },
   }
 
@@ -218,9 +216,15 @@ export function createUploads(deps: IngestDeps): Uploads {
 
 /** @throws {AppError} gone, conflict */
 function refuseClosed(upload: Upload): Upload {
-  const { id, state } = upload
-  if (state === 'open') return upload
+  const { id, state } = refuseGone(upload)
   if (state === 'complete') throw new AppError('conflict', `Upload ${id} is complete; it takes no more bytes.`)
+  return upload
+}
+
+/** @throws {AppError} gone */
+function refuseGone(upload: Upload): Upload {
+  const { id, state } = upload
+  if (state === 'open' || state === 'complete') return upload
   throw new AppError('gone', `Upload ${id} is ${state}, and its bytes are gone. Begin another one.`)
 }
 

@@ -19,7 +19,13 @@ test('what a task has delivered stays, rejects in both forms included; what nobo
   await succeed(served, id)
   const delivered = await blobs.list(resultsPrefix)
   await blobs.put(`${resultsPrefix}${id}/debris`, Readable.from([Buffer.from('x')]))
-  await sweep({ catalog, blobs, scratch: join(folder.path, 'scratch'), log: createLog('silent') })
+  await sweep({
+    catalog,
+    blobs,
+    scratch: join(folder.path, 'scratch'),
+    doors: join(folder.path, 'doors'),
+    log: createLog('silent'),
+  })
   assert.equal(delivered.length, 3)
   assert.deepEqual(await blobs.list(resultsPrefix), delivered)
 })
@@ -35,6 +41,7 @@ test('what nobody has asked for is removed when its time is up, unless the clock
       blobs,
       queue,
       scratch: join(folder.path, 'scratch'),
+      doors: join(folder.path, 'doors'),
       pollMs: 10,
       maxLostLeases: 1,
       log: createLog('silent'),

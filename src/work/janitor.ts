@@ -10,13 +10,15 @@ export interface JanitorOptions {
   readonly blobs: Blobs
   readonly queue: Queue
   readonly scratch: string
+  /** What is looked at while it comes in, for a while. */
+  readonly doors: string
   readonly pollMs: number
   readonly maxLostLeases: number
   readonly log: Log
 }
 
-/** Debris is rare and searching for it reads everything, so it is not done on every round. */
-const roundsPerSweep = 720
+/** Debris is rare, searching for it reads everything, and nothing that is being recorded takes as long as this. */
+const sweepMs = 3_600_000
 
 /** Uploads and tasks that expire in one transaction. */
 const batch = 100
@@ -26,11 +28,15 @@ export function startJanitor(options: JanitorOptions): AsyncDisposable {
   const isBelieved = createClockCheck(options)
   let strays: Set<string> | undefined
   const rounds = async () => {
-    for (let round = 0; !stop.signal.aborted; round++) {
+    let sweptAt = Number.NEGATIVE_INFINITY
+    while (!stop.signal.aborted) {
       try {
         await requeue(options)
         if (await isBelieved()) await expire(options, stop.signal)
-        if (round % roundsPerSweep === 0) strays = await sweep(options, strays)
+        if (performance.now() - sweptAt >= sweepMs) {
+          strays = await sweep(options, strays)
+          sweptAt = performance.now()
+        }
       } catch (error) {
         options.log.warn({ err: error }, 'the janitor will try again')
       }
@@ -57,11 +63,11 @@ async function requeue({ catalog, queue, maxLostLeases, log }: JanitorOptions): 
 /** Removes what has been kept for its time. */
 async function expire({ catalog, blobs, log }: JanitorOptions, stop: AbortSignal): Promise<void> {
   for (;;) {
-    const { blobs: keys, count } = await catalog.expire(batch)
+    const { blobs: keys, count, more } = await catalog.expire(batch)
     if (count > 0) log.info({ count }, 'removing uploads and results whose time is up')
     // A blob that stays is found by a sweep.
     for (const key of keys) await blobs.delete(key)
-    if (count < batch || stop.aborted) return
+    if (!more || stop.aborted) return
   }
 }
 

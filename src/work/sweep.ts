@@ -11,6 +11,7 @@ export interface Sweeping {
   readonly catalog: Pick<Catalog, 'getTask' | 'partBlobs'>
   readonly blobs: Pick<Blobs, 'list' | 'delete'>
   readonly scratch: string
+  readonly doors: string
   readonly log: Log
 }
 
@@ -18,21 +19,26 @@ export interface Sweeping {
 const batch = 500
 
 /**
- * @param before the blobs that were no part at the last sweep: one that is being recorded at this moment is none either, so
- *   only what is found twice is removed.
+ * @param before what nobody accounted for at the last sweep: what is being recorded or looked at right now is nobody's
+ *   either, so only what is found twice is removed.
  * @returns those that were found now.
  */
 export async function sweep(sweeping: Sweeping, before: ReadonlySet<string> = new Set()): Promise<Set<string>> {
   await sweepScratch(sweeping)
   await sweepResults(sweeping)
   const strays = await strayParts(sweeping)
-  for (const key of strays) {
-    if (!before.has(key)) continue
+  for (const key of strays.intersection(before)) {
     sweeping.log.info({ key }, 'removing bytes that belong to no upload')
     await sweeping.blobs.delete(key)
     strays.delete(key)
   }
-  return strays
+  const looks = new Set((await namesIn(sweeping.doors)).map((name) => join(sweeping.doors, name)))
+  for (const path of looks.intersection(before)) {
+    sweeping.log.info({ path }, 'removing a copy that nobody looks at')
+    await rm(path, { force: true })
+    looks.delete(path)
+  }
+  return strays.union(looks)
 }
 
 async function sweepScratch({ catalog, scratch, log }: Sweeping): Promise<void> {

@@ -38,7 +38,7 @@ export function testCatalog(name: string, makeStore: () => Promise<CatalogStore>
     const open = await catalog.createUpload(file)
     assert.deepEqual(open, await catalog.getUpload(id))
     assert.deepEqual([open.state, open.bytes, open.sha256, open.completedAt], ['open', 0, null, null])
-    const part = (n: number, sha256: string) => ({ upload: id, n, blob: `uploads/${id}/${n}`, bytes: n, sha256 })
+    const part = (n: number, sha256: string) => ({ upload: id, n, blob: `uploads/${id}/${sha256}`, bytes: n, sha256 })
     await catalog.addPart(part(2, 'b'))
     await catalog.addPart(part(1, 'a'))
     await catalog.addPart(part(2, 'c'))

@@ -1,6 +1,7 @@
 /** The watched folder: what is put there is run, and put away with its results. */
 import assert from 'node:assert/strict'
 import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
+import { DatabaseSync } from 'node:sqlite'
 import { after, before, suite, test } from 'node:test'
 import { filesIn, type Folder, type Service, startService, temporaryFolder, until } from '../harness.ts'
 
@@ -57,8 +58,8 @@ suite('the inbox', () => {
   test('takes a file that has arrived, and puts it away with its results', async () => {
     await drop('song-plays/plays.csv', plays)
     const done = await filesOf('done/song-plays', 3)
-    assert.deepEqual([...done.keys()], ['ID/plays.csv', 'ID/task.json', 'ID/totals.csv'])
-    assert.equal(done.get('ID/plays.csv'), plays)
+    assert.deepEqual([...done.keys()], ['ID/input/plays.csv', 'ID/task.json', 'ID/totals.csv'])
+    assert.equal(done.get('ID/input/plays.csv'), plays)
     assert.equal(done.get('ID/totals.csv'), totals)
     assert.match(done.get('ID/task.json') ?? '', /"state": "succeeded"/)
     assert.deepEqual(await filesIn(folder.at('inbox', 'taken')), [])
@@ -72,8 +73,24 @@ suite('the inbox', () => {
     assert.equal(done.get('june/ID/joined.csv'), 'name,n\na,7\n')
     assert.deepEqual(
       [...done.keys()],
-      ['customers.csv', 'joined.csv', 'orders.csv', 'task.json'].map((name) => `june/ID/${name}`),
+      ['input/customers.csv', 'input/orders.csv', 'joined.csv', 'task.json'].map((name) => `june/ID/${name}`),
     )
+  })
+
+  test('takes a file of a set once, for however long the set waits', async () => {
+    await drop('two/july/customers.csv', 'id,name\n1,a\n')
+    const catalog = folder.at('data', 'catalog.db')
+    await until('the first file is in', async () => {
+      const [name = ''] = await filesIn(folder.at('inbox', 'taken'))
+      return /^\w{26}\.\w{26}\//.test(name)
+    })
+    await service.kill()
+    // As after a day.
+    new DatabaseSync(catalog).exec('delete from receipts')
+    service = await startService({ data: folder.at('data'), env: env() })
+    await drop('two/july/orders.csv', 'id,n\n1,7\n')
+    const done = await filesOf('done/two/july', 4)
+    assert.equal(done.get('ID/joined.csv'), 'name,n\na,7\n')
   })
 
   test('puts away what failed, and what was refused, with the reason', async () => {
@@ -93,12 +110,19 @@ suite('the inbox', () => {
     assert.match(failed.get('ID/error.json') ?? '', /Put it into one/)
   })
 
+  test('keeps a file that is called as one of its results', async () => {
+    const own = `${plays}Halo,2020-01-04,5\n`
+    await drop('song-plays/totals.csv', own)
+    const done = await filesOf('done/song-plays', 6)
+    assert.equal(done.get('ID/input/totals.csv'), own)
+  })
+
   test('leaves alone what is not finished, hidden or a link', async () => {
     await drop('song-plays/coming.csv.part', plays)
     await drop('song-plays/.hidden.csv', plays)
     await symlink(folder.at('pipelines', 'two.yaml'), folder.at('inbox', 'song-plays', 'link.csv'))
     await drop('song-plays/after.csv', `${plays}Umbrella,2020-01-03,1\n`)
-    await filesOf('done/song-plays', 6)
+    await filesOf('done/song-plays', 9)
     const left = await filesIn(folder.at('inbox', 'song-plays'))
     assert.deepEqual(left, ['.hidden.csv', 'coming.csv.part'])
   })

@@ -1,0 +1,64 @@
+/** Which blob holds which bytes: one for all parts that have them, of whatever uploads. */
+import type { Kysely, Transaction } from 'kysely'
+import type { NewPart } from '../ports.ts'
+import { batches } from './batches.ts'
+import type { PartRow, Tables } from './tables.ts'
+
+/**
+ * Bytes are kept in the copy that came last: it has just been seen whole, and an older one may have been damaged since.
+ * @returns the older one.
+ */
+export async function putContent(
+  trx: Transaction<Tables>,
+  { blob, bytes, sha256 }: Pick<NewPart, 'blob' | 'bytes' | 'sha256'>,
+): Promise<string[]> {
+  const older = await trx
+    .selectFrom('contents')
+    .select('blob')
+    .where('sha256', '=', sha256)
+    .where('bytes', '=', bytes)
+    .executeTakeFirst()
+  if (older === undefined) {
+    await trx.insertInto('contents').values({ sha256, bytes, blob }).execute()
+    return []
+  }
+  await trx.updateTable('contents').set({ blob }).where('sha256', '=', sha256).where('bytes', '=', bytes).execute()
+  return [older.blob]
+}
+
+/** Lets go of what these parts held, that were taken out, where no other part has the same; the blobs of that. */
+export async function dropContents(
+  trx: Transaction<Tables>,
+  parts: readonly Pick<PartRow, 'sha256'>[],
+): Promise<string[]> {
+  const unused: string[] = []
+  for (const hashes of batches([...new Set(parts.map(({ sha256 }) => sha256))])) {
+    const rows = await trx
+      .selectFrom('contents')
+      .select('blob')
+      .where('sha256', 'in', hashes)
+      .where((where) =>
+        where.not(
+          where.exists(
+            where
+              .selectFrom('parts')
+              .select('parts.n')
+              .whereRef('parts.sha256', '=', 'contents.sha256')
+              .whereRef('parts.bytes', '=', 'contents.bytes'),
+          ),
+        ),
+      )
+      .execute()
+    const blobs = rows.map(({ blob }) => blob)
+    if (blobs.length > 0) await trx.deleteFrom('contents').where('blob', 'in', blobs).execute()
+    unused.push(...blobs)
+  }
+  return unused
+}
+
+/** Which of these blobs hold what is part of an upload. */
+export async function namedBlobs(db: Kysely<Tables>, keys: readonly string[]): Promise<Set<string>> {
+  if (keys.length === 0) return new Set()
+  const rows = await db.selectFrom('contents').select('blob').where('blob', 'in', keys).execute()
+  return new Set(rows.map(({ blob }) => blob))
+}
