@@ -153,6 +153,7 @@ function answersToPiece(model: Model, { content: sent, breaks, checksum, n: give
   const isBroken = breaks !== undefined
   if (state === 'complete') {
     if (isBroken) return ['broken']
+    if (checksum === 'wrong') return ['checksum']
     const isRepeated = [...parts].some(([other, there]) => there === sent && (given === undefined || other === given))
     return [isRepeated ? 'done' : 'conflict']
   }

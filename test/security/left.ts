@@ -81,7 +81,8 @@ export interface Kept {
 /** The catalog of a service that has ended; every blob of an upload is one that it names, with the bytes that it names. */
 export async function keptIn(data: string): Promise<Kept> {
   using catalog = new DatabaseSync(join(data, 'catalog.db'))
-  const parts = catalog.prepare('select upload, n, blob, sha256 from parts').all() as unknown as PartRow[]
+  const named = 'select upload, n, blob, sha256 from parts join contents using (sha256, bytes)'
+  const parts = catalog.prepare(named).all() as unknown as PartRow[]
   const complete = catalog.prepare("select id from uploads where state = 'complete'").all()
   const stored = await filesIn(join(data, 'blobs/uploads'))
   assert.deepEqual(
