@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { DuckDBInstance } from '@duckdb/node-api'
-import type { Folder } from '../harness.ts'
+import { type Folder, until } from '../harness.ts'
 import { freshDatabase, missing, query } from '../servers.ts'
 
 export interface LoadDatabase extends AsyncDisposable {
@@ -71,6 +71,16 @@ const sqlite: DatabaseKind = {
   },
 }
 
+/** The process that wrote for a service that was killed has a moment longer to live, and the file to itself. */
+async function openDuckDb(path: string, options: Record<string, string> = {}): Promise<DuckDBInstance> {
+  return await until(`${path} is free`, async () => {
+    return await DuckDBInstance.create(path, options).catch((error: unknown) => {
+      if (/Could not set lock/.test(String(error))) return undefined
+      throw error
+    })
+  })
+}
+
 const duckdb: DatabaseKind = {
   name: 'DuckDB',
   skip: false,
@@ -80,7 +90,7 @@ const duckdb: DatabaseKind = {
       url: `duckdb:${path}`,
       async texts(sql) {
         if (!existsSync(path)) return []
-        const instance = await DuckDBInstance.create(path, { access_mode: 'READ_ONLY' })
+        const instance = await openDuckDb(path, { access_mode: 'READ_ONLY' })
         try {
           const connection = await instance.connect()
           const [, table = ''] = /FROM (\w+)/.exec(sql) ?? []
@@ -94,7 +104,7 @@ const duckdb: DatabaseKind = {
         }
       },
       async run(sql) {
-        const instance = await DuckDBInstance.create(path)
+        const instance = await openDuckDb(path)
         try {
           const connection = await instance.connect()
           await connection.run(sql)
