@@ -36,16 +36,12 @@ export function createStorage({
   now,
   log,
 }: Pick<IngestDeps, 'catalog' | 'blobs' | 'limits' | 'now' | 'log'>): Storage {
-  async function room(): Promise<number> {
-    return (await blobs.free()) - limits.diskReserve
-  }
-
   /** What was left at the last look, and until the next one; less what has come since, through any door. */
   let left = 0
   let unseen = 0
 
   async function look(): Promise<number> {
-    left = await room()
+    left = (await blobs.free()) - limits.diskReserve
     unseen = guardBytes
     return left
   }
