@@ -26,7 +26,7 @@ const child = spawn(
   [
     '--disable-warning=ExperimentalWarning',
     '--test',
-    '--test-concurrency=2',
+    '--test-concurrency=3',
     '--test-timeout=120000',
     '--test-reporter=spec',
     ...(values.coverage === true ? coverage : []),

@@ -236,7 +236,7 @@ suite('a sample that is not the whole file', () => {
     const lines = ['some text, with commas\n', '1,2,3,4,5\n', 'a\tb\tc\n', 'a;b;c;d\n', '{""a"": [1, 2]}\n', 'word\n\n']
     for (const line of lines) {
       for (const bytes of [300_000, 2_000_000]) {
-        for (const at of [0, 1, 4, 20]) {
+        for (const at of [0, 1, 20]) {
           const records = Array.from({ length: 30 }, (_, i) => `${i},text ${i},${i * 3},2024-01-${10 + (i % 9)}`)
           records[at] = `${at},"${line.repeat(bytes / line.length)}",7,2024-01-01`
           const all = Buffer.from(`id,text,n,day\n${records.join('\n')}\n`)

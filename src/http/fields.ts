@@ -7,8 +7,6 @@ import { planHash } from './schemas.ts'
 
 const text = z.string()
 const flag = z.enum(['true', 'false'], 'is true or false')
-// From a query it comes as a number already.
-const count = z.coerce.number('is a count from 1 on').int().min(1).max(mostParts)
 
 /** By name; what each is stands in the API's document. */
 export const named = {
@@ -25,7 +23,7 @@ export const named = {
   dryRun: flag.optional().describe('Deliver nothing, and find out what it would come to.'),
   planHash: planHash.optional(),
   set: text.optional().describe('The set that it belongs to.'),
-  files: count.optional().describe('How many files the set will have.'),
+  files: text.optional().describe('How many files the set will have.'),
 }
 const others = z.union([text, z.array(text)]).describe('A param of the pipeline goes as param.NAME.')
 export const fieldsSchema = z.object(named).catchall(others)
@@ -45,7 +43,8 @@ export function readFields(
     const [issue] = parsed.error.issues
     throw new AppError('invalid', `${issue?.path.join('.')} is refused: ${issue?.message}.`)
   }
-  const { name, sha256, pipeline, input, again, dryRun, planHash: plan, set, files, ...rest } = parsed.data
+  const { name, sha256, pipeline, input, again, dryRun, planHash: plan, set, files: told, ...rest } = parsed.data
+  const files = told === undefined ? undefined : countOf('files', told)
   const params = Object.entries(rest).map(([key, value]) => {
     if (key.startsWith(paramPrefix)) return [key.slice(paramPrefix.length), value] as const
     const known = [...Object.keys(named), `${paramPrefix}NAME`, ...most].filter((one) => one !== key).join(', ')
@@ -65,4 +64,14 @@ export function readFields(
   if (pipeline !== undefined) return { ...file, wish: { run: { pipeline, ...run } } }
   if (params.length === 0 && [input, again, dryRun, plan].every((one) => one === undefined)) return file
   throw new AppError('invalid', 'What to run is told, but no pipeline. Name it with ?pipeline=.')
+}
+
+/**
+ * How many, or which, counted from 1: in digits only, since 0x10 and 1e3 are somebody's mistake.
+ * @throws {AppError} invalid
+ */
+export function countOf(what: string, told: string): number {
+  const count = /^[1-9]\d{0,5}$/.test(told) ? Number(told) : Infinity
+  if (count <= mostParts) return count
+  throw new AppError('invalid', `${what} is a count from 1 to ${mostParts}.`)
 }

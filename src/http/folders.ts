@@ -7,9 +7,8 @@ import { z } from 'zod'
 import { AppError } from '../errors.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { RunRequest } from '../ingest/orders.ts'
-import { mostParts } from '../model.ts'
 import { openBody } from './body.ts'
-import { readFields } from './fields.ts'
+import { countOf, readFields } from './fields.ts'
 import { putPiece } from './parts.ts'
 import { answering, receivedAnswers } from './received.ts'
 import { idempotencyKey, principal } from './request.ts'
@@ -60,7 +59,7 @@ export function folderRoutes(ingest: Ingest, usual: RunRequest, closing: AbortSi
         const assembled = assemble === 'true' || total !== undefined
         if (!assembled) refuseOfOneFile(given)
         const key = idempotencyKey(request)
-        const pieces = total === undefined ? null : countOf(total)
+        const pieces = total === undefined ? null : countOf('total', total)
         const { id } = assembled
           ? await ingest.uploads.begin(
               principal(request),
@@ -102,7 +101,7 @@ export function folderRoutes(ingest: Ingest, usual: RunRequest, closing: AbortSi
         }
         const body = await openBody(request)
         const told = body.fields['index'] ?? index
-        const n = told === undefined ? undefined : countOf(String(told), 'index')
+        const n = told === undefined ? undefined : countOf('index', String(told))
         return { upload: showUpload(await putPiece(ingest, request, folder, n, body)) }
       },
     )
@@ -158,11 +157,4 @@ function refuseOfOneFile(given: Readonly<Record<string, unknown>>): void {
     'invalid',
     `${field} is of one file, and each piece of this folder is one. Say assemble=true, or total=N.`,
   )
-}
-
-/** @throws {AppError} invalid */
-function countOf(text: string, what = 'total'): number {
-  const count = /^[1-9]\d{0,5}$/.test(text) ? Number(text) : 0
-  if (count >= 1 && count <= mostParts) return count
-  throw new AppError('invalid', `${what} counts from 1, up to ${mostParts}.`)
 }

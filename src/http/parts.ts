@@ -2,12 +2,11 @@
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { AppError } from '../errors.ts'
 import type { Ingest } from '../ingest/ingest.ts'
-import { mostParts, type Upload } from '../model.ts'
+import type { Upload } from '../model.ts'
 import { type Incoming, openBody } from './body.ts'
 import { toldDigests } from './digests.ts'
-import { readFields } from './fields.ts'
+import { countOf, readFields } from './fields.ts'
 import { idempotencyKey, principal } from './request.ts'
 import { idParams, problems, wait } from './schemas.ts'
 import { showUpload, uploadSchema } from './upload-schemas.ts'
@@ -25,12 +24,9 @@ export async function beginPieces(
   parts: string,
   query: Readonly<Record<string, unknown>>,
 ): Promise<Upload> {
-  if (!/^(any|[1-9]\d{0,5})$/.test(parts) || Number(parts) > mostParts) {
-    throw new AppError('invalid', `parts is a count from 1 to ${mostParts}, or “any”.`)
-  }
   const { wait: _, ...given } = query
   const file = readFields(given, ['parts'])
-  const pieces = parts === 'any' ? null : Number(parts)
+  const pieces = parts === 'any' ? null : countOf('parts, where it is not “any”,', parts)
   const wanted = { ...file, name: file.name ?? 'upload.csv', comes: 'in pieces', pieces } as const
   return await ingest.uploads.begin(principal(request), wanted, idempotencyKey(request))
 }
@@ -47,13 +43,14 @@ export function partRoutes(ingest: Ingest, closing: AbortSignal): FastifyPluginA
           operationId: 'putPart',
           summary: 'Send a piece; the same number again replaces it',
           consumes: ['application/octet-stream', 'text/csv', 'multipart/form-data'],
-          params: z.object({ id: z.string(), n: z.coerce.number().int().min(1).max(mostParts) }),
+          params: z.object({ id: z.string(), n: z.string() }),
           body: z.unknown().meta({ type: 'string', format: 'binary' }),
           response: { 200: uploadSchema.describe('Stored for good; complete with the last.'), ...problems },
         },
       },
       async (request) => {
-        const { id, n } = request.params
+        const { id } = request.params
+        const n = countOf('The number of a piece', request.params.n)
         return showUpload(await putPiece(ingest, request, id, n, await openBody(request)))
       },
     )

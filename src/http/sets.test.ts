@@ -160,6 +160,7 @@ test('what does not belong to a set is refused, and nothing of it stays', async 
     ['files=2', '400 invalid'],
     ['set=s&files=0', '400 invalid'],
     ['set=s&files=1000000', '400 invalid'],
+    ['set=s&files=0x3', '400 invalid'],
     ['set=', '400 invalid'],
     [`set=${'s'.repeat(256)}`, '400 invalid'],
     ['set=a%0Ab', '400 invalid'],

@@ -236,6 +236,7 @@ const refusals: readonly (readonly [
     ({ send }) => send('POST', '/v1/uploads', { 'upload-defer-length': '1' }),
   ],
   ['a length that is no number', '400 invalid', ({ create }) => create(1.5)],
+  ['a part of another upload', '400 invalid', ({ create }) => create(1, { 'upload-concat': 'partial' })],
   ['a length in words', '400 invalid', ({ create }) => create(0, { 'upload-length': 'ten' })],
   ['a length above the limit', '413 too_large', ({ create }) => create(1_000_001)],
   ['more than was announced', '413 too_large', ({ patch }, path) => patch(path, 10, plays)],

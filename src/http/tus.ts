@@ -29,7 +29,7 @@ export function tusRoutes(ingest: Ingest): FastifyPluginAsyncZod {
 
   async function append(request: FastifyRequest, reply: FastifyReply, id: string) {
     refuseOtherVersion(request, reply)
-    const offset = countOf(request, 'upload-offset')
+    const offset = bytesIn(request, 'upload-offset')
     if (offset === undefined) throw new AppError('invalid', 'Upload-Offset is missing: where these bytes begin.')
     if (request.headers['content-type'] !== bodyType) {
       throw new AppError('unsupported', `The Content-Type of these bytes must be ${bodyType}.`)
@@ -143,7 +143,8 @@ export function tusRoutes(ingest: Ingest): FastifyPluginAsyncZod {
 /** Begins an upload, and takes its first bytes where they come along. */
 export async function createByTus({ uploads }: Ingest, request: FastifyRequest, reply: FastifyReply) {
   refuseOtherVersion(request, reply)
-  const size = countOf(request, 'upload-length')
+  refuseConcatenation(request)
+  const size = bytesIn(request, 'upload-length')
   if (size === undefined) {
     throw new AppError('length_required', 'Upload-Length is missing: how many bytes there will be in all.')
   }
@@ -200,8 +201,20 @@ function refuseOtherVersion({ headers }: FastifyRequest, reply: FastifyReply): v
   throw new AppError('precondition_failed', `Tus-Resumable must be ${version}.`)
 }
 
+/**
+ * An extension of tus that is not spoken here: each part would be taken for a file of its own.
+ * @throws {AppError} invalid
+ */
+function refuseConcatenation({ headers }: FastifyRequest): void {
+  if (headers['upload-concat'] === undefined) return
+  throw new AppError(
+    'invalid',
+    'Upload-Concat is not spoken here. Send the file as one upload, or its pieces to /v1/uploads/{id}/parts/{n}.',
+  )
+}
+
 /** @throws {AppError} invalid */
-function countOf({ headers }: FastifyRequest, name: 'upload-offset' | 'upload-length'): number | undefined {
+function bytesIn({ headers }: FastifyRequest, name: 'upload-offset' | 'upload-length'): number | undefined {
   const text = headers[name]
   if (text === undefined) return undefined
   if (/^\d{1,15}$/.test(String(text))) return Number(text)
