@@ -1,7 +1,7 @@
 /** Config → a running service: opens the drivers, starts the roles, and takes everything down in the reverse order. */
-import { access, constants } from 'node:fs/promises'
+import { access, constants, realpath } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { join, resolve, sep } from 'node:path'
 import { openDiskBlobs } from './blobs/disk.ts'
 import { usualKeeping } from './catalog/keeping.ts'
 import { openCatalog } from './catalog/open.ts'
@@ -46,6 +46,7 @@ export async function startApp(config: Config, { version, log }: { version: stri
   const pipelines = await loadPipelines(pipelineFolders(config.PIPELINES), new Set(tables.keys()))
   const scratch = join(config.DATA, 'scratch')
   await makeDataFolder(config.DATA)
+  if (config.INBOX !== undefined) await refuseOverlap(config.DATA, config.INBOX)
 
   const keeping = keepingOf(config)
   const catalog = stack.use(await openCatalog(catalogPath(config), { log, keeping }))
@@ -160,6 +161,17 @@ function refuseOpenAddress(host: string): void {
   throw new AppError(
     'invalid',
     `ROWMILL_HOST=${host} would let anyone on the network in, and there are no users yet. Use 127.0.0.1, ::1 or localhost.`,
+  )
+}
+
+/** The inbox would take the catalog for a file that has arrived. */
+async function refuseOverlap(data: string, inbox: string): Promise<void> {
+  const places = await Promise.all([data, inbox].map((path) => realpath(path).catch(() => resolve(path))))
+  const [first = '', second = ''] = places.map((path) => join(path, sep))
+  if (!first.startsWith(second) && !second.startsWith(first)) return
+  throw new AppError(
+    'invalid',
+    `ROWMILL_INBOX=${inbox} and ROWMILL_DATA=${data} must not lie in one another. Give the inbox a folder of its own.`,
   )
 }
 

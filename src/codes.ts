@@ -2,6 +2,7 @@
 
 /** What is worth a word and fails nothing. */
 export const warningCodes = [
+  'same-file',
   'no-rows',
   'one-column',
   'blank-label',

@@ -22,8 +22,8 @@ export interface Upload {
   /** The name the client gave. Text only: it never becomes a path. */
   readonly name: string
   readonly state: UploadState
-  /** How its parts come: each behind the one before, or under numbers of the client's, in any order. */
-  readonly comes: 'in order' | 'in pieces'
+  /** How its bytes come: in one request; each part behind the one before; or under numbers of the client's, in any order. */
+  readonly comes: 'at once' | 'in order' | 'in pieces'
   /** So many are stored for good; of one that comes in order, that is where the next part begins. */
   readonly bytes: number
   /** What they will be in the end; null where nobody has said. */
@@ -63,6 +63,8 @@ export interface Part {
 export interface Order extends Pick<Task, 'pipeline' | 'pipelineText' | 'params' | 'corrects' | 'dryRun' | 'planHash'> {
   /** Which of the pipeline's inputs the file is for; undefined lets its name decide. */
   readonly input?: string | undefined
+  /** Its number in a folder of files, by which equal ones are told apart; undefined where nobody has numbered them. */
+  readonly number?: number | undefined
   /** Even if the same was done before. */
   readonly again: boolean
 }

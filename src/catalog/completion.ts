@@ -115,7 +115,8 @@ async function makeTask(
   for (const some of batches(wanted?.inputs.map((input) => input.upload) ?? [])) {
     await trx
       .updateTable('uploads')
-      .set({ task: task ?? null })
+      // Those that have waited for the others of their set are kept from now on as well.
+      .set({ task: task ?? null, expires_at: later(now, keeping.filesMs) })
       .where('id', 'in', some)
       .execute()
   }
@@ -128,12 +129,18 @@ async function countComplete(trx: Transaction<Tables>, set: string): Promise<num
     .select((column) => column.fn.countAll<number>().as('count'))
     .where('set_id', '=', set)
     .where('state', '=', 'complete')
+    .where('task', 'is', null)
     .executeTakeFirstOrThrow()
   return count
 }
 
 async function completeUploads(trx: Transaction<Tables>, set: string): Promise<Upload[]> {
-  const rows = trx.selectFrom('uploads').selectAll().where('set_id', '=', set).where('state', '=', 'complete')
+  const rows = trx
+    .selectFrom('uploads')
+    .selectAll()
+    .where('set_id', '=', set)
+    .where('state', '=', 'complete')
+    .where('task', 'is', null)
   return (await rows.orderBy('id').execute()).map(uploadOf)
 }
 

@@ -69,7 +69,7 @@ export function expiry({ db, now }: Database, keeping: Keeping): Pick<Catalog, '
       .where('uploads.state', '!=', 'deleted')
   }
 
-  /** None that a task still needs. */
+  /** None that a task still needs, or that its set keeps until it has closed. */
   async function lapsedUploads(trx: Transaction<Tables>, limit: number) {
     return await trx
       .selectFrom('uploads')
@@ -87,6 +87,20 @@ export function expiry({ db, now }: Database, keeping: Keeping): Pick<Catalog, '
               .where('tasks.state', 'in', ['queued', 'running']),
           ),
         ),
+      )
+      .where((where) =>
+        where.or([
+          where('state', '=', 'open'),
+          where.not(
+            where.exists(
+              where
+                .selectFrom('upload_sets')
+                .select('upload_sets.id')
+                .whereRef('upload_sets.id', '=', 'uploads.set_id')
+                .where('upload_sets.state', '=', 'waiting'),
+            ),
+          ),
+        ]),
       )
       .limit(limit)
       .execute()

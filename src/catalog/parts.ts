@@ -21,7 +21,7 @@ export async function addPart(
   keeping: Keeping,
 ): Promise<string[]> {
   const { id, owner, comes, bytes: held, size, pieces } = upload
-  if (comes === 'in order' && part.offset !== held) throw elsewhere(upload, part.offset)
+  if (comes !== 'in pieces' && part.offset !== held) throw elsewhere(upload, part.offset)
   const n = part.n ?? (await nextNumber(trx, upload, part))
   if (n > (pieces ?? mostParts)) {
     throw new AppError('conflict', `Upload ${id} has ${pieces ?? mostParts} parts at most. Complete it.`)
@@ -67,7 +67,7 @@ async function nextNumber(trx: Transaction<Tables>, { id, comes, pieces }: Uploa
     .select((column) => column.fn.max('n').as('last'))
     .where('upload', '=', id)
     .executeTakeFirstOrThrow()
-  if (comes === 'in order') return (last ?? 0) + 1
+  if (comes !== 'in pieces') return (last ?? 0) + 1
   const same = await trx
     .selectFrom('parts')
     .select('n')

@@ -3,9 +3,12 @@ import { AppError } from '../errors.ts'
 import type { Keeping } from '../ports.ts'
 import type { Database, Tables, UploadRow } from './tables.ts'
 
-/** What of the quotas an upload takes: what it has announced, or what it holds where that is more. */
-export function takenBy({ state, bytes, size }: Pick<UploadRow, 'state' | 'bytes' | 'size'>): number {
-  if (state === 'open') return Math.max(size ?? 0, bytes)
+/**
+ * What of the quotas an upload takes: what it has announced, or what it holds where that is more. One that comes at once
+ * holds nothing before its end, and reserves nothing: nobody could tell that its process has died.
+ */
+export function takenBy({ comes, state, bytes, size }: Pick<UploadRow, 'comes' | 'state' | 'bytes' | 'size'>): number {
+  if (state === 'open') return Math.max(comes === 'at once' ? 0 : (size ?? 0), bytes)
   return state === 'complete' ? bytes : 0
 }
 
@@ -60,7 +63,7 @@ function over(limit: string): AppError {
 
 /** Owners for whom more or less is counted than their uploads take, a line each. */
 export async function miscounted({ db }: Pick<Database, 'db'>): Promise<string[]> {
-  const uploads = await db.selectFrom('uploads').select(['owner', 'state', 'bytes', 'size']).execute()
+  const uploads = await db.selectFrom('uploads').select(['owner', 'comes', 'state', 'bytes', 'size']).execute()
   const taken = new Map<string, number>()
   for (const { owner, ...upload } of uploads) taken.set(owner, (taken.get(owner) ?? 0) + takenBy(upload))
   const rows = await db.selectFrom('stored').selectAll().execute()

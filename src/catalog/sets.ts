@@ -79,6 +79,7 @@ async function addTo(
   if (wanted.files !== null && files !== null && wanted.files !== files) {
     throw new AppError('conflict', `Set ${name ?? id} is of ${files} files, not ${wanted.files}.`)
   }
+  if (wanted.files !== null && files === null) await refuseLateCount(trx, name ?? id, id, wanted.files)
   const changes = {
     ...(order === null && wanted.order !== null && { task_order: JSON.stringify(wanted.order) }),
     ...(files === null && wanted.files !== null && { files: wanted.files }),
@@ -89,6 +90,27 @@ async function addTo(
     .where('id', '=', id)
     .execute()
   return id
+}
+
+/**
+ * How many files there will be can be told only before they are tasks of their own, or more than that.
+ * @throws {AppError} conflict
+ */
+async function refuseLateCount(trx: Transaction<Tables>, name: string, id: string, files: number): Promise<void> {
+  const { there, tasks } = await trx
+    .selectFrom('uploads')
+    .select((column) => [column.fn.countAll<number>().as('there'), column.fn.count<number>('task').as('tasks')])
+    .where('set_id', '=', id)
+    .where('state', 'in', ['open', 'complete'])
+    .executeTakeFirstOrThrow()
+  if (tasks > 0) {
+    throw new AppError(
+      'conflict',
+      `The files of set ${name} are tasks of their own already. Tell how many there are with the first, of another set.`,
+    )
+  }
+  if (there < files) return
+  throw new AppError('conflict', `Set ${name} has ${there} files already, and this would be one more than ${files}.`)
 }
 
 /** The set that an upload is counted in when it is complete: another one, if its own has closed meanwhile. */
@@ -153,7 +175,8 @@ async function needSet(db: Kysely<Tables>, id: string): Promise<UploadSet> {
   return setOf(row)
 }
 
-/** Which input a file is for is a matter of the file. */
+/** Which input a file is for, and its number, are matters of the file; and a pipeline may be edited while a set waits. */
 function isSame(a: Order, b: Order): boolean {
-  return isDeepStrictEqual({ ...a, input: undefined }, { ...b, input: undefined })
+  const own = { input: undefined, number: undefined, pipelineText: undefined }
+  return isDeepStrictEqual({ ...a, ...own }, { ...b, ...own })
 }

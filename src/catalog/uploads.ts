@@ -7,7 +7,7 @@ import { namedBlobs } from './contents.ts'
 import { later } from './later.ts'
 import { addPart, missingPieces, partsOf } from './parts.ts'
 import { uploadOf } from './nouns.ts'
-import { roomFor, take } from './quotas.ts'
+import { roomFor, take, takenBy } from './quotas.ts'
 import { settle } from './receipts.ts'
 import { joinSet } from './sets.ts'
 import type { Database, Tables, UploadRow } from './tables.ts'
@@ -31,7 +31,9 @@ export function uploads({ db, now }: Database, keeping: Keeping): Uploads {
       db.transaction().execute(async (trx) => {
         const { id, owner, name, size = null } = upload
         const { comes = 'in order', pieces = null, claimedSha256 = null, order = null } = upload
+        // There has to be room for what is announced, also where it is not reserved.
         await take(trx, owner, size ?? 0, keeping)
+        await take(trx, owner, takenBy({ comes, state: 'open', bytes: 0, size }) - (size ?? 0), keeping)
         await trx
           .insertInto('uploads')
           .values({
@@ -123,8 +125,9 @@ export async function holdUploads(trx: Transaction<Tables>, ids: readonly string
 
 /** The error for an upload that is not in the state it has to be in. */
 function notIn(state: UploadState, { id, name, state: found }: Upload): AppError {
-  if (found === 'expired') {
-    return new AppError('gone', `Upload ${id} (${name}) has expired, and its bytes are gone. Send the file again.`)
+  if (found === 'expired' || found === 'deleted') {
+    const how = found === 'expired' ? 'has expired' : 'was deleted'
+    return new AppError('gone', `Upload ${id} (${name}) ${how}, and its bytes are gone. Send the file again.`)
   }
   return new AppError('conflict', `Upload ${id} (${name}) is ${found}, not ${state}.`)
 }

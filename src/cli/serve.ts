@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import manifest from '../../package.json' with { type: 'json' }
 import { type App, catalogPath, startApp } from '../app.ts'
 import { local } from '../auth/authorize.ts'
+import { settings } from '../config.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
 
 /** Longer than a child takes to start on a slow machine. */
@@ -23,14 +24,14 @@ export async function serve({ example }: ServeArgs, context: Context): Promise<E
   await using app = await startApp(config, { version: manifest.version, log })
   const url = app.url.replace('127.0.0.1', 'localhost')
   stdout.write(`Rowmill ${manifest.version} is at ${url} (API documentation: ${url}/docs). Data: ${config.DATA}\n`)
-  if (example && isNew) await runExample(app, context)
+  if (example && isNew) await runExample(app, url, context)
   if (!signal.aborted) await once(signal, 'abort')
   stdout.write('Stopping: running tasks finish or go back to the queue.\n')
   return exitCodes.done
 }
 
 /** The main job, once, for whoever sees Rowmill for the first time. */
-async function runExample({ ingest }: App, { stdout, signal }: Context): Promise<void> {
+async function runExample({ ingest }: App, url: string, { config, stdout, signal }: Context): Promise<void> {
   const path = fileURLToPath(new URL('../../examples/plays.csv', import.meta.url))
   const { task } = await ingest.uploads.receive(local, {
     name: basename(path),
@@ -46,5 +47,7 @@ async function runExample({ ingest }: App, { stdout, signal }: Context): Promise
   const { open } = await ingest.results.output(local, task.id, 'totals')
   stdout.write('\nTo begin with, it has run the pipeline song-plays over examples/plays.csv:\n\n')
   await pipeline(await open(), stdout, { signal, end: false })
-  stdout.write('\nNow yours: ./rowmill push FILE --pipeline song-plays --wait\n')
+  // In another terminal, what is set for this service need not be set.
+  const where = String(config.PORT) === settings.PORT.default ? '' : `ROWMILL_URL=${url} `
+  stdout.write(`\nNow yours: ${where}./rowmill push FILE --pipeline song-plays --wait\n`)
 }

@@ -14,11 +14,13 @@ export interface Incoming {
   readonly size: number | undefined
 }
 
+const mostFields = 100
+
 /** Leaves every body in this scope unread, whatever its type, so that handlers can stream it. Bytes are counted later. */
 export async function takeStreams(app: FastifyInstance): Promise<void> {
   app.removeAllContentTypeParsers()
   await app.register(multipart, {
-    limits: { fileSize: Number.POSITIVE_INFINITY, fieldSize: 65_536, fields: 100, parts: 102 },
+    limits: { fileSize: Number.POSITIVE_INFINITY, fieldSize: 65_536, fields: mostFields, parts: mostFields + 2 },
   })
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
 }
@@ -31,6 +33,13 @@ export async function openBody(request: FastifyRequest): Promise<Incoming> {
     throw new AppError(
       'unsupported',
       `Content-Encoding ${encoding} is not undone here. Send the file as it is, or in gzip.`,
+    )
+  }
+  // It would be a part of a file, and be taken for all of it (RFC 9110, 14.5).
+  if (request.headers['content-range'] !== undefined) {
+    throw new AppError(
+      'invalid',
+      'Content-Range is not taken: this brings a whole file. Send all of it; by tus or in pieces, it goes on where it broke off.',
     )
   }
   if (request.isMultipart()) {
@@ -117,6 +126,11 @@ async function nextPart(parts: AsyncIterator<Multipart>): Promise<Multipart | un
 
 /** The parser's limits carry a status of their own; what has none is a form that is cut off or malformed. */
 function brokenForm(cause: unknown): unknown {
-  if (cause instanceof Error && 'statusCode' in cause) return cause
+  if (cause instanceof Error && 'statusCode' in cause) {
+    if (cause.statusCode !== 413) return cause
+    return new AppError('too_large', `A form may have one file, and ${mostFields} fields before it. Send fewer.`, {
+      cause,
+    })
+  }
   return new AppError('invalid', 'The form is cut off or malformed. Send it again.', { cause })
 }

@@ -70,8 +70,8 @@ export function readFields(
  * How many, or which, counted from 1: in digits only, since 0x10 and 1e3 are somebody's mistake.
  * @throws {AppError} invalid
  */
-export function countOf(what: string, told: string): number {
-  const count = /^[1-9]\d{0,5}$/.test(told) ? Number(told) : Infinity
+export function countOf(what: string, told: unknown): number {
+  const count = typeof told === 'string' && /^[1-9]\d{0,5}$/.test(told) ? Number(told) : Infinity
   if (count <= mostParts) return count
   throw new AppError('invalid', `${what} is a count from 1 to ${mostParts}.`)
 }

@@ -157,6 +157,39 @@ test('a number is no fault in a folder whose pieces are files of their own, wher
   assert.equal((await send(formOf(halves[1], { index: '2' }))).status, 202)
 })
 
+test('equal pieces that are files of their own are told apart by their numbers', async () => {
+  await using served = await serve()
+  const folder = await begin(served)
+  const tasks = []
+  for (const index of ['1', '2', '2'])
+    tasks.push((await shown(await folder.send(formOf(halves[0], { index })))).task['id'])
+  tasks.push((await shown(await folder.send(halves[0], '?index=1'))).task['id'])
+  assert.deepEqual(tasks, [tasks[0], tasks[1], tasks[1], tasks[0]])
+  assert.notEqual(tasks[0], tasks[1])
+})
+
+test('what is told with a piece and means nothing there is refused', async () => {
+  await using served = await serve()
+  const folder = await begin(served, '?total=2')
+  for (const refused of [
+    await folder.send('x', '?indx=2'),
+    await folder.send('x', `?sha256=${'0'.repeat(64)}`),
+    await folder.send(formOf('x', { index: '2', bogus: '1' })),
+    await fetch(`${served.url}/v1/uploads/${folder.name}/parts/1?sha256=${'0'.repeat(64)}`, {
+      method: 'PUT',
+      body: 'x',
+    }),
+    await fetch(`${served.url}/v1/uploads/${folder.name}/parts/1`, {
+      method: 'PUT',
+      body: formOf('x', { index: '2' }),
+    }),
+    await fetch(`${served.url}/v1/uploads?parts=2`, { method: 'POST', body: 'x' }),
+  ]) {
+    assert.equal(await refusal(refused), '400 invalid')
+  }
+  assert.deepEqual(await served.files(), [])
+})
+
 test('a folder that there is not is told as such', async () => {
   await using served = await serve()
   for (const name of ['nope', '01jzzzzzzzzzzzzzzzzzzzzzzz', '..%2f..%2fetc']) {

@@ -96,12 +96,13 @@ export function folderRoutes(ingest: Ingest, usual: RunRequest, closing: AbortSi
         const { index, wait: seconds, ...given } = request.query
         const upload = await foundUpload(ingest, request, folder)
         if (upload === undefined) {
-          const received = await receive(ingest, request, given, { over: { set: { id: folder } }, known: ['index'] })
+          const received = await receive(ingest, request, { ...given, ...(index !== undefined && { index }) }, folder)
           return await answer(request, reply, received, seconds)
         }
         const body = await openBody(request)
-        const told = body.fields['index'] ?? index
-        const n = told === undefined ? undefined : countOf('index', String(told))
+        const { index: told = index, name: _, ...more } = { ...given, ...body.fields }
+        refuseOfPiece(more)
+        const n = told === undefined ? undefined : countOf('index', told)
         return { upload: showUpload(await putPiece(ingest, request, folder, n, body)) }
       },
     )
@@ -147,6 +148,16 @@ async function foundUpload({ uploads, sets }: Ingest, request: Parameters<typeof
     })
     return undefined
   }
+}
+
+/** @throws {AppError} invalid, for what says something of a file where it is in pieces */
+function refuseOfPiece(given: Readonly<Record<string, unknown>>): void {
+  const [field] = Object.keys(given)
+  if (field === undefined) return
+  throw new AppError(
+    'invalid',
+    `${field} means nothing with a piece. Tell it when the folder is made, or leave it out.`,
+  )
 }
 
 /** @throws {AppError} invalid, for what says something of a file where each piece is one */

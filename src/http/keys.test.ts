@@ -184,6 +184,20 @@ test('an answer that has told of an earlier task tells of it again', async () =>
   assert.deepEqual(await json(await ask()), submitted)
 })
 
+test('an answer is told again only to the bytes that are told', async () => {
+  await using served = await serve()
+  const ask = (headers: Record<string, string>, query = '') =>
+    fetch(`${served.url}/v1/uploads${query}`, {
+      method: 'POST',
+      body: plays,
+      headers: { 'idempotency-key': 'told', ...headers },
+    })
+  assert.equal((await ask({})).status, 201)
+  const wrong = createHash('sha256').update('other').digest()
+  assert.equal(await refusal(await ask({ 'content-digest': `sha-256=:${wrong.toString('base64')}:` })), '460 checksum')
+  assert.equal(await refusal(await ask({}, `?sha256=${wrong.toString('hex')}`)), '460 checksum')
+})
+
 test('what is no key is refused before anything is done', async () => {
   await using served = await serve()
   for (const key of ['', 'a b', '"a b"', 'k'.repeat(256), `"${'k'.repeat(256)}"`, 'schlüssel', '""']) {

@@ -257,6 +257,7 @@ test('pieces come to the same totals, united as rows or joined as bytes, packed 
   const packed = gzipSync(whole)
   const ways = [
     ['as rows', [header + halves[0], header + halves[1]]],
+    ['as rows', [header + halves[0], '', header + halves[1]]],
     ['as rows', [header + halves[0].trimEnd(), crlf(header + halves[1])]],
     ['as rows', [gzipSync(header + halves[0]), gzipSync(crlf(header + halves[1]))]],
     ['as bytes', [header + halves[0], halves[1]]],
@@ -275,4 +276,18 @@ test('pieces come to the same totals, united as rows or joined as bytes, packed 
       'Song,Date,Total Number of Plays for Date\nHalo,2020-01-02,7\nIf,2020-01-03,1\nUmbrella,2020-01-02,250\n',
     )
   }
+})
+
+test('files of a set that have the same bytes are both read, and their task says so', async () => {
+  await using folder = await temporaryFolder()
+  await using service = await startService({ data: folder.at('data') })
+  const send = (name: string) =>
+    fetch(`${service.url}/v1/uploads?set=s&files=2&pipeline=song-plays&wait=60&name=${name}`, {
+      method: 'POST',
+      body: plays,
+    })
+  await send('one.csv')
+  const { task } = (await (await send('two.csv')).json()) as { task: Shown }
+  const message = '“two.csv” has the same bytes as “one.csv”, and both are for plays: their rows count twice'
+  assert.deepEqual([task['state'], task['warnings']], ['succeeded', [{ code: 'same-file', message }]])
 })

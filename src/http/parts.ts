@@ -2,6 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { AppError } from '../errors.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { Upload } from '../model.ts'
 import { type Incoming, openBody } from './body.ts'
@@ -24,6 +25,10 @@ export async function beginPieces(
   parts: string,
   query: Readonly<Record<string, unknown>>,
 ): Promise<Upload> {
+  const { 'content-length': length = '0', 'transfer-encoding': coding } = request.headers
+  if (length !== '0' || coding !== undefined) {
+    throw new AppError('invalid', 'With parts, nothing is sent but pieces. Send them to /v1/uploads/{id}/parts/{n}.')
+  }
   const { wait: _, ...given } = query
   const file = readFields(given, ['parts'])
   const pieces = parts === 'any' ? null : countOf('parts, where it is not “any”,', parts)
@@ -44,6 +49,7 @@ export function partRoutes(ingest: Ingest, closing: AbortSignal): FastifyPluginA
           summary: 'Send a piece; the same number again replaces it',
           consumes: ['application/octet-stream', 'text/csv', 'multipart/form-data'],
           params: z.object({ id: z.string(), n: z.string() }),
+          querystring: z.strictObject({}),
           body: z.unknown().meta({ type: 'string', format: 'binary' }),
           response: { 200: uploadSchema.describe('Stored for good; complete with the last.'), ...problems },
         },
@@ -51,7 +57,10 @@ export function partRoutes(ingest: Ingest, closing: AbortSignal): FastifyPluginA
       async (request) => {
         const { id } = request.params
         const n = countOf('The number of a piece', request.params.n)
-        return showUpload(await putPiece(ingest, request, id, n, await openBody(request)))
+        const body = await openBody(request)
+        const [field] = Object.keys(body.fields)
+        if (field !== undefined) throw new AppError('invalid', `${field} means nothing with a piece. Leave it out.`)
+        return showUpload(await putPiece(ingest, request, id, n, body))
       },
     )
     app.get(

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { temporaryFolder } from '../../test/harness.ts'
 import { json, refusal, type Served, type ServeOptions, serve } from '../../test/http-fixture.ts'
@@ -170,6 +172,43 @@ test('what does not belong to a set is refused, and nothing of it stays', async 
   assert.equal((await served.catalog.listUploads('local', { limit: 5 })).length, 1)
   const [set, ...others] = await served.catalog.listSets('local', { limit: 5 })
   assert.deepEqual([set?.name, others], ['s', []])
+})
+
+test('how many files there will be is told in time, or not at all: no file is in two tasks', async () => {
+  await using served = await serveChart()
+  const alone = await sent(served, 'set=alone&pipeline=song-plays', plays)
+  assert.equal(await refusal(await send(served, 'set=alone&files=2', `${plays}Halo,2020-01-02,7\n`)), '409 conflict')
+  for (const i of [1, 2]) await sent(served, 'set=late', `${plays}Halo,2020-01-02,${i}\n`)
+  assert.equal(await refusal(await send(served, 'set=late&files=2&pipeline=song-plays', plays)), '409 conflict')
+  const third = await sent(served, 'set=late&files=3&pipeline=song-plays', plays)
+  assert.equal(inputsOf(third).length, 3)
+  assert.deepEqual(await tasksOf(served), [third.task?.['id'], alone.task?.['id']])
+})
+
+test('a pipeline may be edited while its set waits', async () => {
+  await using folder = await temporaryFolder()
+  await using before = await serveChart()
+  await writeFile(folder.at('chart.yaml'), chart.replace('Plays of each artist', 'How often each artist was played'))
+  await using after = await serve({ pipelines: [folder.path], data: before.data })
+  const one = await sent(before, 'set=s&pipeline=chart&name=plays.csv', plays)
+  const two = await sent(after, 'set=s&pipeline=chart&name=songs.csv', songs)
+  assert.deepEqual(
+    inputsOf(two).map(({ upload }) => upload),
+    [one, two].map(({ upload }) => upload['id']),
+  )
+})
+
+test('files that have come are kept for as long as their set waits, and from its task on anew', async () => {
+  await using served = await serveChart()
+  const one = await sent(served, 'set=s&pipeline=chart&name=plays.csv', plays)
+  const expired = new DatabaseSync(join(served.data, 'catalog.db'))
+  expired.exec('update uploads set expires_at = 1')
+  assert.equal((await served.catalog.expire(10)).count, 0)
+  const two = await sent(served, 'set=s&pipeline=chart&name=songs.csv', songs)
+  assert.equal(inputsOf(two).length, 2)
+  const kept = await served.catalog.getUpload(String(one.upload['id']))
+  assert.ok((kept?.expiresAt ?? 0) > Date.now())
+  expired.close()
 })
 
 test('files of a set that does not add up to a task are refused with the last of them', async () => {

@@ -155,6 +155,18 @@ test('the metadata names the file, the pipeline and its params, and means nothin
   assert.equal((await served.catalog.listUploads('local', { limit: 10 })).length, 1)
 })
 
+test('the query of the creation says what the metadata may say, and lists', async () => {
+  await using served = await serve()
+  const { send } = tusClient(served)
+  const query = 'pipeline=load&param.table=people&param.mode=upsert&param.key=id&param.key=name'
+  const headers = { 'upload-length': '9', 'upload-metadata': metadataOf({ filename: 'people.csv' }) }
+  const created = await send('POST', `/v1/uploads?${query}`, headers)
+  assert.equal(created.status, 201, await created.clone().text())
+  const [upload] = await served.catalog.listUploads('local', { limit: 1 })
+  assert.deepEqual([upload?.name, upload?.order?.params['key']], ['people.csv', ['id', 'name']])
+  assert.equal(await refusal(await send('POST', '/v1/uploads?nonsense=1', headers)), '400 invalid')
+})
+
 test('a checksum of each kind is accepted, and a wrong one changes nothing', async () => {
   await using served = await serve()
   const { begin, patch, offset } = tusClient(served)
@@ -252,6 +264,7 @@ const refusals: readonly (readonly [
   ],
   ['no id at all', '404 not_found', ({ patch }) => patch('/v1/uploads/nope', 0, 'x')],
   ['metadata without a value', '400 invalid', ({ create }) => create(1, { 'upload-metadata': 'filename a b' })],
+  ['a key of the metadata twice', '400 invalid', ({ create }) => create(1, { 'upload-metadata': 'set eA==,set eQ==' })],
   ['metadata that is no Base64', '400 invalid', ({ create }) => create(1, { 'upload-metadata': 'filename pläys.csv' })],
   [
     'a checksum of another kind',

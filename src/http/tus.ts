@@ -141,7 +141,12 @@ export function tusRoutes(ingest: Ingest): FastifyPluginAsyncZod {
 }
 
 /** Begins an upload, and takes its first bytes where they come along. */
-export async function createByTus({ uploads }: Ingest, request: FastifyRequest, reply: FastifyReply) {
+export async function createByTus(
+  { uploads }: Ingest,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  query: Readonly<Record<string, unknown>>,
+) {
   refuseOtherVersion(request, reply)
   refuseConcatenation(request)
   const size = bytesIn(request, 'upload-length')
@@ -149,7 +154,7 @@ export async function createByTus({ uploads }: Ingest, request: FastifyRequest, 
     throw new AppError('length_required', 'Upload-Length is missing: how many bytes there will be in all.')
   }
   const checksum = checksumOf(request)
-  const { name, ...file } = readMetadata(request.headers['upload-metadata'])
+  const { name, ...file } = readFields({ ...query, ...readMetadata(request.headers['upload-metadata']) })
   const wanted = { ...file, size, name: name ?? 'upload.csv' }
   const key = idempotencyKey(request)
   const begun = await uploads.begin(principal(request), wanted, key)
@@ -244,13 +249,17 @@ function checksumOf({ headers }: FastifyRequest): Checksum | undefined {
 const digestBytes: Readonly<Record<ChecksumAlgorithm, number>> = { sha256: 32, sha1: 20, sha512: 64, md5: 16 }
 
 /**
- * `filename d29ybGQ=,pipeline bG9hZA==`. Clients send what they know of a file, so what is no field of ours does not count.
+ * `filename d29ybGQ=,pipeline bG9hZA==`, as fields. Clients send what they know of a file, so what is no field of ours does
+ * not count. A key that comes twice has no meaning in tus, and the wrong one of two could win.
  * @throws {AppError} invalid
  */
-function readMetadata(header: string | string[] | undefined) {
+function readMetadata(header: string | string[] | undefined): Record<string, string> {
   const found: Record<string, string> = {}
   for (const pair of String(header ?? '').split(',')) {
     const [, key, base64 = ''] = /^\s*([^\s,]+)(?: ([A-Za-z0-9+/]*={0,2}))?\s*$/.exec(pair) ?? []
+    if (key !== undefined && Object.hasOwn(found, key)) {
+      throw new AppError('invalid', `Upload-Metadata has ${key} twice. Tell a list in the query, or send pieces.`)
+    }
     if (key !== undefined) found[key] = Buffer.from(base64, 'base64').toString()
     else if (pair.trim() !== '') {
       throw new AppError(
@@ -261,5 +270,5 @@ function readMetadata(header: string | string[] | undefined) {
   }
   const { filename, ...others } = found
   const ours = Object.entries(others).filter(([key]) => Object.hasOwn(named, key) || key.startsWith('param.'))
-  return readFields({ ...(filename !== undefined && { name: filename }), ...Object.fromEntries(ours) })
+  return { ...(filename !== undefined && { name: filename }), ...Object.fromEntries(ours) }
 }

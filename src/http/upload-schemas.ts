@@ -11,7 +11,7 @@ export const uploadSchema = z
     bytes: count.describe('So many are stored for good.'),
     size: count.nullable().describe('What they will be in the end; null where nobody has said.'),
     sha256: sha256.nullable().describe('Null until it is known: of one that came in stretches, when it is first read.'),
-    comes: z.enum(['in order', 'in pieces']),
+    comes: z.enum(['at once', 'in order', 'in pieces']),
     joined: z.enum(['as bytes', 'as rows']).describe('Of pieces: those that begin with one header are united as rows.'),
     set: z.string().nullable(),
     task: z.string().nullable().describe('What has come of it.'),

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { contentOf, hold, json, type Served, say, serve, until } from '../../test/http-fixture.ts'
+import { contentOf, hold, json, refusal, type Served, say, serve, until } from '../../test/http-fixture.ts'
+import { tusClient } from '../../test/tus-fixture.ts'
 
 const plays = 'Song,Date,Number of Plays\nUmbrella,2020-01-02,200\n'
 
@@ -142,6 +143,36 @@ test('who is refused may send on, reads the answer, and the connection lives', a
     assert.deepEqual(answers.match(/(?<=HTTP\/1\.1 )\d+/g), [String(status), '200'])
   }
   await assertNothingLeft(served)
+})
+
+test('what comes in one request is that request’s alone until it ends, and whole then', async () => {
+  await using served = await serve()
+  const body = 'a,b\n1,2\n'
+  const head = `PUT /v1/uploads/slow.csv HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`
+  await using slow = await hold(served.port, head + body.slice(0, 4))
+  const open = async () => (await served.catalog.listUploads('local', { limit: 1 }))[0]
+  await until(async () => (await open()) !== undefined)
+  const path = `/v1/uploads/${(await open())?.id}`
+  const { patch, send } = tusClient(served)
+  for (const refused of [
+    await patch(path, 0, body),
+    await fetch(`${served.url}${path}/parts/1`, { method: 'PUT', body }),
+    await fetch(`${served.url}${path}/complete`, { method: 'POST' }),
+  ]) {
+    assert.equal(await refusal(refused), '409 conflict')
+  }
+  assert.equal((await send('HEAD', path)).status, 409)
+  slow.write(body.slice(4))
+  await until(async () => (await open())?.state === 'complete')
+  assert.equal(String(await contentOf(served, (await open())?.id ?? '')), body)
+})
+
+test('a part of a file is not taken for all of it', async () => {
+  await using served = await serve()
+  const headers = { 'content-range': 'bytes 4-7/8' }
+  const refused = await fetch(`${served.url}/v1/uploads/tail.csv`, { method: 'PUT', body: '1,2\n', headers })
+  assert.equal(await refusal(refused), '400 invalid')
+  assert.deepEqual(await served.files(), [])
 })
 
 test('a client that goes away in the middle leaves nothing', async () => {

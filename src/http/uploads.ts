@@ -3,10 +3,9 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { Received } from '../ingest/finish.ts'
-import type { NewFile } from '../ingest/uploads.ts'
 import { openBody } from './body.ts'
 import { toldDigests } from './digests.ts'
-import { fieldsSchema, readFields } from './fields.ts'
+import { countOf, fieldsSchema, readFields } from './fields.ts'
 import { beginPieces } from './parts.ts'
 import { answering, receivedAnswers } from './received.ts'
 import { idempotencyKey, principal } from './request.ts'
@@ -56,7 +55,7 @@ export function uploadRoutes(ingest: Ingest, closing: AbortSignal): FastifyPlugi
         },
       },
       async (request, reply) => {
-        if (isTus(request)) return await createByTus(ingest, request, reply)
+        if (isTus(request)) return await createByTus(ingest, request, reply, request.query)
         const { parts, ...query } = request.query
         if (parts === undefined) return await answer(request, reply, query)
         const upload = await beginPieces(ingest, request, parts, query)
@@ -120,18 +119,20 @@ export function uploadRoutes(ingest: Ingest, closing: AbortSignal): FastifyPlugi
 
 /**
  * Takes the body of a request as a file. A field of the form counts before the same one of the query.
- * @param over counts before both, and the known fields mean nothing here.
+ * @param folder whose file it is; `index` is its number there.
  */
 export async function receive(
   ingest: Ingest,
   request: FastifyRequest,
   given: Readonly<Record<string, unknown>>,
-  { over, known = [] }: { over?: Partial<NewFile>; known?: readonly string[] } = {},
+  folder?: string,
 ): Promise<Received> {
   const told = toldDigests(request)
   const { source, fileName, fields, size } = await openBody(request)
-  const others = Object.entries({ ...given, ...fields }).filter(([field]) => !known.includes(field))
-  const file = readFields(Object.fromEntries(others), ['parts', 'wait'])
-  const delivery = { ...file, name: file.name ?? fileName ?? 'upload.csv', source, size, told, ...over }
+  const { index, ...others }: Readonly<Record<string, unknown>> = { ...given, ...fields }
+  const number = index === undefined ? undefined : countOf('index', index)
+  const file = readFields(folder === undefined && number !== undefined ? { ...others, index } : others, ['wait'])
+  const name = file.name ?? fileName ?? 'upload.csv'
+  const delivery = { ...file, name, source, size, told, ...(folder !== undefined && { set: { id: folder, number } }) }
   return await ingest.uploads.receive(principal(request), delivery, idempotencyKey(request))
 }

@@ -20,12 +20,19 @@ export interface ArrivalsOptions {
  */
 export function createArrivals({ folder, settleMs, now, log }: ArrivalsOptions): () => Promise<string[]> {
   let before = new Map<string, string>()
+  const unreadable = new Set<string>()
   return async () => {
     const seen = new Map<string, string>()
     const arrived: string[] = []
     for await (const path of filesBelow(folder, log)) {
       const found = await stat(join(folder, path), { bigint: true }).catch(ignoreGone)
-      if (found === undefined) continue
+      if (found === undefined) {
+        if (path.includes('\uFFFD') && !unreadable.has(path)) {
+          unreadable.add(path)
+          log.warn({ path }, 'a file of the inbox is never taken: its name is not in UTF-8. Give it another one')
+        }
+        continue
+      }
       const print = printOf(found)
       seen.set(path, print)
       // Of a clock that was set back, files are from the future.

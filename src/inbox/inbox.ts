@@ -4,7 +4,7 @@
  * id as its Idempotency-Key; in `taken/ID.UPLOAD/`, it waits for its task's end.
  */
 import { createReadStream } from 'node:fs'
-import { readdir, rename, rmdir, stat } from 'node:fs/promises'
+import { access, readdir, rename, rmdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, sep } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { local } from '../auth/authorize.ts'
@@ -17,7 +17,7 @@ import type { Log } from '../log.ts'
 import { isEnded } from '../model.ts'
 import { createArrivals, printOf } from './arrivals.ts'
 import { fileAt, ownFolders } from './layout.ts'
-import { leaveReason, leaveResults } from './results.ts'
+import { leaveNote, leaveResults } from './results.ts'
 
 export interface InboxOptions {
   readonly ingest: Ingest
@@ -87,7 +87,7 @@ async function takeIn({ folder, now, log }: InboxOptions, path: string): Promise
   const to = placeOf(folder, { id: newId(now()), path })
   await makeFolder(dirname(to))
   try {
-    await rename(join(folder, path), to)
+    await move(join(folder, path), to)
   } catch (error) {
     await removeEmpty(dirname(to), folder)
     if (errnoOf(error) === 'ENOENT') return
@@ -103,7 +103,7 @@ async function goOn(options: InboxOptions, found: Taken, signal: AbortSignal): P
   try {
     const upload = taken.upload ?? (await sendIn(options, taken, signal))
     taken = await note(folder, taken, upload)
-    const { state, task: id } = await ingest.uploads.get(local, upload)
+    const { state, task: id, bytes } = await ingest.uploads.get(local, upload)
     // The rest of its set is still to come.
     if (id === null && state === 'complete') return
     if (id === null) {
@@ -117,16 +117,28 @@ async function goOn(options: InboxOptions, found: Taken, signal: AbortSignal): P
     const own = task.state === 'succeeded' ? ownFolders.done : ownFolders.failed
     const end = join(folder, own, dirname(taken.path), task.id)
     await leaveResults(ingest, task, end, signal)
+    const { size } = await stat(placeOf(folder, taken))
+    if (size !== bytes) {
+      throw new AppError(
+        'rejected',
+        `It was written to after it was taken: it has ${size} bytes, and task ${id} has read ${bytes}. What that has done ` +
+          'stands, in done/. Undo it, and put the whole file in again.',
+      )
+    }
+    if (!task.inputs.some((input) => input.upload === upload)) {
+      const message = `The same bytes were run before, by task ${id}. Nothing was done with this file.`
+      await leaveNote(`duplicate-${taken.id}.json`, { file: taken.path, upload, message }, end, signal)
+    }
     await putAway(folder, taken, end)
   } catch (error) {
     if (signal.aborted || errnoOf(error) === 'ENOENT') return
     const { code, message } = asAppError(error)
     if (passing.has(code)) {
-      log.warn({ err: error, path: taken.path }, 'a file of the inbox waits; it will be tried again')
+      log.warn({ code, reason: message, path: taken.path }, 'a file of the inbox waits; it will be tried again')
       return
     }
     const end = join(folder, ownFolders.failed, dirname(taken.path), taken.id)
-    await leaveReason({ code, message }, end, signal)
+    await leaveNote('error.json', { code, message }, end, signal)
     await putAway(folder, taken, end)
   }
 }
@@ -159,12 +171,25 @@ async function sendIn({ ingest, folder, run }: InboxOptions, taken: Taken, signa
   return upload.id
 }
 
-/** In a folder of its own: it may be called as one of the results. */
+/** In a folder of its own: it may be called as one of the results, or as another file of its task. */
 async function putAway(folder: string, taken: Taken, end: string): Promise<void> {
   const place = placeOf(folder, taken)
-  await makeFolder(join(end, 'input'))
-  await rename(place, join(end, 'input', basename(place)))
+  const wanted = join(end, 'input', basename(place))
+  const isTaken = await access(wanted).then(
+    () => true,
+    () => false,
+  )
+  const to = isTaken ? join(end, 'input', taken.id, basename(place)) : wanted
+  await makeFolder(dirname(to))
+  await move(place, to)
   await removeEmpty(dirname(place), folder)
+}
+
+/** It has moved for good once this resolves: or it would be taken anew after a power cut. */
+async function move(from: string, to: string): Promise<void> {
+  await rename(from, to)
+  await syncFolder(dirname(to))
+  await syncFolder(dirname(from))
 }
 
 async function takenIn(folder: string): Promise<Taken[]> {

@@ -32,5 +32,5 @@ export function fileAt(path: string, bound: RunRequest | undefined): Pick<NewFil
     throw new AppError('invalid', `${basename(path)} lies in no folder of a pipeline. Put it into one, such as load/.`)
   }
   const wish = { run: { pipeline, params: {} } }
-  return rest.length === 0 ? { name: set, wish } : { name: rest.join('/'), wish, set: { name: set } }
+  return rest.length === 0 ? { name: set, wish } : { name: rest.join('/'), wish, set: { name: `${pipeline}/${set}` } }
 }

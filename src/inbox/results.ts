@@ -5,7 +5,7 @@ import { local } from '../auth/authorize.ts'
 import { makeFolder, syncFolder } from '../durable.ts'
 import { AppError } from '../errors.ts'
 import type { Ingest } from '../ingest/ingest.ts'
-import { isFile, type Task, type TaskError } from '../model.ts'
+import { isFile, type Task } from '../model.ts'
 
 type Source = AsyncIterable<Uint8Array>
 
@@ -48,10 +48,10 @@ async function isThere(path: string): Promise<boolean> {
   )
 }
 
-/** Says why a file was refused. */
-export async function leaveReason(error: TaskError, folder: string, signal: AbortSignal): Promise<void> {
+/** Says what has become of a file where its task does not. */
+export async function leaveNote(name: string, note: object, folder: string, signal: AbortSignal): Promise<void> {
   await makeFolder(folder)
-  await writeJson(join(folder, 'error.json'), error, signal)
+  await writeJson(join(folder, name), note, signal)
 }
 
 async function writeJson(path: string, value: object, signal: AbortSignal): Promise<void> {

@@ -23,7 +23,7 @@ export function createFinish(deps: IngestDeps, storage: Storage): Finish {
     const parts: Pick<Part, 'blob' | 'bytes'>[] = last === undefined ? [...seen] : [...seen, last]
     await screenArchive(deps, storage, upload, parts)
     // What has a hash as a whole is one file that was cut up.
-    const isOne = upload.comes === 'in order' || upload.claimedSha256 !== null
+    const isOne = upload.comes !== 'in pieces' || upload.claimedSha256 !== null
     const joined = isOne ? 'as bytes' : await joinOf(deps, parts)
     const recorded = await catalog.completeUpload(upload.id, { seen, last, joined, decide, receipt })
     await storage.remove(recorded.unused)

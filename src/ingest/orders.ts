@@ -82,14 +82,14 @@ export function taskOf(
   files: readonly OrderedFile[],
   setName: string | null = null,
 ): NewTask {
-  const { input: only, again, ...ordered } = order
+  const { input: only, number, again, ...ordered } = order
   // A correction is for the only input that there is.
   const pipeline = order.corrects === null ? pipelineOf(order) : undefined
   const assigned =
     pipeline === undefined ? files.map((file) => ({ input: only ?? '', file })) : assignInputs(pipeline, files)
   const inputs = assigned.map(({ input, file }) => ({ input, upload: file.id, name: file.name }))
   const contents = assigned.flatMap(({ input, file: { sha256 } }) =>
-    sha256 === null ? [] : [{ input, content: sha256 }],
+    sha256 === null ? [] : [{ input, content: number === undefined ? sha256 : `${sha256} ${number}` }],
   )
   const isKnown = contents.length === inputs.length && !order.dryRun
   const file = setName ?? inputs[0]?.name ?? ''
@@ -124,7 +124,7 @@ export function decideFor(deps: Pick<IngestDeps, 'now'>): Decide {
     if (order === null) return { closes: wanted !== null }
     const pipeline = pipelineOf(order)
     if (wanted === null && Object.keys(pipeline.inputs).length === 1) {
-      return { task: taskOf(deps, owner, order, [fileOf(upload)], name) }
+      return { task: taskOf(deps, owner, upload.order ?? order, [fileOf(upload)], name) }
     }
     return (uploads) => {
       const files = uploads.map(fileOf)

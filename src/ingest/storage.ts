@@ -77,8 +77,9 @@ export function createStorage({
     async put(upload, source, held, most = Number.POSITIVE_INFINITY) {
       if ((await look()) <= 0) throw full()
       const allowed = Math.min(limits.maxUpload - held, most)
-      // What was announced is counted already; of what was not, the ledger asks only when it has come.
-      const quota = upload.size === null ? (await catalog.room(upload.owner)) + upload.bytes : Number.POSITIVE_INFINITY
+      // What is reserved is counted already; of what is not, the ledger asks only when it has come.
+      const isReserved = upload.size !== null && upload.comes !== 'at once'
+      const quota = isReserved ? Number.POSITIVE_INFINITY : (await catalog.room(upload.owner)) + upload.bytes
       const blob = uploadsPrefix + newId(now())
       try {
         const put = () => blobs.put(blob, guarded(source), { maxBytes: Math.min(allowed, quota) })

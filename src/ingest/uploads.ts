@@ -25,8 +25,11 @@ export interface NewFile {
   /** What the whole must hash to, in hex. */
   readonly sha256?: string | undefined
   readonly wish?: Wish | undefined
-  /** The set it belongs to: by its id, or by a name, with the number of its files where that is known. */
-  readonly set?: { readonly id: string } | { readonly name: string; readonly files?: number | undefined } | undefined
+  /** The set it belongs to: by its id, and its number there; or by a name, with the number of files where that is known. */
+  readonly set?:
+    | { readonly id: string; readonly number?: number | undefined }
+    | { readonly name: string; readonly files?: number | undefined }
+    | undefined
 }
 
 /** A file that comes in one stream. */
@@ -91,7 +94,8 @@ export function createUploads(deps: IngestDeps): Uploads {
     receipt?: NewReceipt,
   ): Promise<Upload> {
     checkName(name)
-    const order = wish && (await checkWish(deps, principal, wish, { name, isAlone: set === undefined }))
+    const asked = wish && (await checkWish(deps, principal, wish, { name, isAlone: set === undefined }))
+    const order = asked ?? (await numbered(principal, set))
     await storage.admit(0, size ?? 0)
     const wanted = {
       id: newId(now()),
@@ -101,10 +105,17 @@ export function createUploads(deps: IngestDeps): Uploads {
       comes,
       pieces: count,
       claimedSha256: sha256 ?? null,
-      order: order ?? null,
-      set: set && (await setOf(principal, set, order)),
+      order,
+      set: set && (await setOf(principal, set, asked)),
     }
     return await catalog.createUpload(wanted, receipt)
+  }
+
+  /** What is done with each file of a folder, with this one's number. */
+  async function numbered(principal: Principal, set: NewFile['set']): Promise<Order | null> {
+    if (set === undefined || !('id' in set) || set.number === undefined) return null
+    const { order } = await findSet(catalog, principal, set.id)
+    return order && { ...order, number: set.number }
   }
 
   async function setOf(principal: Principal, set: NonNullable<NewFile['set']>, order: Order | null = null) {
@@ -118,7 +129,7 @@ export function createUploads(deps: IngestDeps): Uploads {
     { source, told, ...file }: Delivery,
     receiptOf: (sha256: string) => NewReceipt | undefined,
   ): Promise<Received> {
-    const begun = await begin(principal, file)
+    const begun = await begin(principal, { ...file, comes: 'at once' })
     const take = async () => {
       const stored = await storage.put(begun, screened(source, file.name), 0)
       return await storage.orRemove(stored, async () => {
@@ -136,6 +147,8 @@ export function createUploads(deps: IngestDeps): Uploads {
   /** The stream's own error matters more than what keeps us from tidying up; what is left expires. */
   async function discard(id: string): Promise<void> {
     try {
+      // Its end may have been recorded, and only the answer have failed.
+      if ((await catalog.getUpload(id))?.state !== 'open') return
       await storage.remove(await catalog.deleteUpload(id))
     } catch (err) {
       log.warn({ err, upload: id }, 'could not remove what is left of a failed upload')
@@ -165,7 +178,7 @@ export function createUploads(deps: IngestDeps): Uploads {
     },
 
     async complete(principal, id) {
-      await uploads.get(principal, id)
+      refuseAtOnce(await uploads.get(principal, id))
       await takeovers.cut(id)
       const found = await uploads.get(principal, id)
       const upload = found.state === 'complete' ? found : await finish(refuseClosed(found))
@@ -174,11 +187,13 @@ export function createUploads(deps: IngestDeps): Uploads {
 
     receive(principal, delivery, key) {
       // How it is framed makes no other request of it.
-      const { source, told: _told, size: _size, ...file } = delivery
+      const { source, told, size: _size, ...file } = delivery
       return once(deps, principal, key, {
         work: (receiptOf) => receive(principal, delivery, (sha256) => receiptOf({ ...file, sha256 })),
         replay: async ({ upload }, check) => {
-          check({ ...file, sha256: await sha256Of(source, deps.limits.maxUpload) })
+          const sha256 = await sha256Of(source, deps.limits.maxUpload)
+          check({ ...file, sha256 })
+          refuseOthers([told?.() ?? [], file.sha256 ?? []].flat(), sha256)
           return await receivedOf(deps, refuseGone(await findUpload(catalog, principal, upload ?? '')))
         },
       })
@@ -187,7 +202,7 @@ export function createUploads(deps: IngestDeps): Uploads {
     get: (principal, id) => findUpload(catalog, principal, id),
 
     async resume(principal, id) {
-      await uploads.get(principal, id)
+      refuseAtOnce(await uploads.get(principal, id))
       await takeovers.cut(id)
       const upload = await uploads.get(principal, id)
       if (upload.state === 'complete') return upload
@@ -228,9 +243,19 @@ function refuseGone(upload: Upload): Upload {
   throw new AppError('gone', `Upload ${id} is ${state}, and its bytes are gone. Begin another one.`)
 }
 
-/** @throws {AppError} conflict, when it comes in the other way. */
+/** @throws {AppError} conflict, for one that is its request's until the end of that. */
+function refuseAtOnce(upload: Upload): Upload {
+  const { id, comes, state } = upload
+  if (comes !== 'at once' || state !== 'open') return upload
+  throw new AppError(
+    'conflict',
+    `Upload ${id} comes in one request, and is complete when that ends. If it has broken off, send the file again.`,
+  )
+}
+
+/** @throws {AppError} conflict, when it comes in another way. */
 function refuseOther(upload: Upload, comes: Upload['comes']): Upload {
-  if (upload.comes === comes) return upload
+  if (refuseAtOnce(upload).comes === comes) return upload
   const how = comes === 'in order' ? 'PUT its pieces to /parts/NUMBER' : 'PATCH it from where it ends'
   throw new AppError('conflict', `Upload ${upload.id} comes ${upload.comes}. ${how}.`)
 }

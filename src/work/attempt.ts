@@ -13,7 +13,7 @@ import { deliverAll, type Shipment } from './deliver.ts'
 import { runAhead, runWhole } from './ahead.ts'
 import { startDeadline } from './deadline.ts'
 import { startHeart } from './heart.ts'
-import { contentsOf, fetchInputs, repeatKeyOf } from './inputs.ts'
+import { contentsOf, fetchInputs, repeatKeyOf, sameFiles } from './inputs.ts'
 import { originOf } from './origin.ts'
 import { checkPlan, type Planned, planOf } from './plan.ts'
 import { afterError, type RetryPolicy } from './retry.ts'
@@ -86,7 +86,8 @@ async function workInScratch(deps: WorkDeps, task: Task, options: RunOptions): P
     const files = fetched.map(({ input }, i) => [input, contents[i] ?? ''] as const)
     const names = inputs.map(({ name }) => name)
     const planned = { files, names, text: task.pipelineText, params: task.params, targets }
-    return await deliver(deps, task, { ...shipment, ...ran }, planned)
+    const warnings = [...sameFiles(fetched, contents), ...ran.report.warnings]
+    return await deliver(deps, task, { ...shipment, ...ran, report: { ...ran.report, warnings } }, planned)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

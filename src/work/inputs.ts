@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { AppError } from '../errors.ts'
 import type { JobInput } from '../job.ts'
-import type { Part, Task, Upload } from '../model.ts'
+import type { Part, Task, Upload, Warning } from '../model.ts'
 import type { Pipeline } from '../definition.ts'
 import { repeatKey } from '../pipeline/repeat.ts'
 import type { Blobs, Catalog } from '../ports.ts'
@@ -44,7 +44,9 @@ export async function fetchInputs(
     }
     const rows = async (parts: readonly Part[]) => {
       const pieces: JobInput[] = []
-      for (const part of parts) pieces.push(await fetch([part], `${name} (piece ${part.n})`, part.sha256))
+      // An empty piece has no header, and nothing below it.
+      for (const part of parts.filter(({ bytes }) => bytes > 0))
+        pieces.push(await fetch([part], `${name} (piece ${part.n})`, part.sha256))
       return pieces
     }
     fetched.push(
@@ -114,6 +116,21 @@ export function repeatKeyOf(
   if (isAlone || fetched.every(({ upload }) => upload.sha256 !== null)) return null
   const inputs = fetched.map(({ input }, i) => ({ input, content: contents[i] ?? '' }))
   return repeatKey({ ...task, pipeline, file, inputs })
+}
+
+/** Files for one input that have the same bytes: mostly one that was sent twice, and nobody else would see it. */
+export function sameFiles(fetched: readonly Fetched[], contents: readonly string[]): Warning[] {
+  const first = new Map<string, string>()
+  return fetched.flatMap(({ input, upload: { name } }, i) => {
+    const content = `${input} ${contents[i]}`
+    const other = first.get(content)
+    if (other === undefined) {
+      first.set(content, name)
+      return []
+    }
+    const message = `“${name}” has the same bytes as “${other}”, and both are for ${input}: their rows count twice`
+    return [{ code: 'same-file', message } as const]
+  })
 }
 
 function isUnread({ upload }: Fetched): boolean {

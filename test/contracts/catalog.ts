@@ -92,7 +92,7 @@ export function testCatalog(name: string, makeStore: () => Promise<CatalogStore>
     await assert.rejects(catalog.createTask(taskOf([a, open.id])), code('conflict', /half\.csv.*open/))
     const gone = await upload(catalog)
     await catalog.deleteUpload(gone)
-    await assert.rejects(catalog.createTask(taskOf([gone])), code('conflict', /deleted/))
+    await assert.rejects(catalog.createTask(taskOf([gone])), code('gone', /deleted/))
     await assert.rejects(catalog.createTask(taskOf([newId()])), code('not_found'))
   })
 
