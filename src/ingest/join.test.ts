@@ -32,6 +32,7 @@ const united: Readonly<Record<string, readonly (string | Uint8Array)[]>> = {
   ],
   'packed in several ways': [header + rows(100), gzipSync(header + rows(200))],
   'a mark before each': [`\ufeff${header}${rows(100)}`, `\ufeff${header}${rows(200)}`],
+  'labels in quotes and without': [header + rows(100), `"Song","Date",Number of Plays\n${rows(200)}`],
   'another delimiter': [(header + rows(100)).replaceAll(',', ';'), (header + rows(200)).replaceAll(',', ';')],
 }
 

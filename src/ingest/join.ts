@@ -22,9 +22,14 @@ export async function joinOf(
   if (header.equals(second ?? Buffer.alloc(0)) || !hasHeader(start)) return 'as bytes'
   for (const other of others) {
     const [line] = linesOf(await beginningOf(blobs, other))
-    if (line === undefined || !line.equals(header)) return 'as bytes'
+    if (line === undefined || bare(line) !== bare(header)) return 'as bytes'
   }
   return 'as rows'
+}
+
+/** Programs differ in what they quote. */
+function bare(line: Buffer): string {
+  return line.toString('latin1').replaceAll('"', '')
 }
 
 /** Unpacked, and without a mark of UTF-8. */

@@ -52,8 +52,10 @@ function secondHeader({ trial, width }: Reading, first: number): Warning[] {
 }
 
 function repeatedHeader({ trial }: Reading, first: number): Warning[] {
-  const header = textOf(trial.sample, trial.rows[first])
-  const again = trial.rows.slice(first + 1).filter((row) => textOf(trial.sample, row) === header)
+  // Programs differ in what they quote.
+  const bare = (row: Row | undefined) => textOf(trial.sample, row).replaceAll(trial.dialect.quote ?? '', '')
+  const header = bare(trial.rows[first])
+  const again = trial.rows.slice(first + 1).filter((row) => bare(row) === header)
   const [row] = again
   if (row === undefined) return []
   const more = again.length > 1 ? `, and ${again.length - 1} more lines as well` : ''

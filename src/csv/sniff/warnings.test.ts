@@ -119,6 +119,7 @@ suite('rows that may be no records are told with their lines', () => {
     assert.match(messageOf(text, 'repeated-header'), /line 4 /)
     assert.deepEqual(sniff(Buffer.from(text), { whole: true, given: {} }).header.cells, ['id', 'name', 'qty'])
     assert.match(messageOf('a,n\nx,1\na,n\ny,2\na,n\nz,3\n', 'repeated-header'), /line 3 .*1 more/)
+    assert.match(messageOf('"a","n"\nx,1\na,n\ny,2\n', 'repeated-header'), /line 3 /)
   })
 
   test('a byte-order mark where files were joined', () => {
