@@ -45,7 +45,7 @@ let upload: string
 before(async () => {
   folder = await temporaryFolder()
   data = folder.at('data')
-  plays = await writePlays(folder.at('plays.csv'), { rows: 3_000_000 })
+  plays = await writePlays(folder.at('plays.csv'), { rows: 2_000_000 })
   await using service = await startService({ data, env })
   upload = (await store(service, await openAsBlob(plays.path), 'plays.csv')).id
   await service.stop()

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { after, before, suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { UploadAnswer } from '../../src/cli/client.ts'
 import { type Folder, json, type Service, startService, store, temporaryFolder, until } from '../harness.ts'
 import { assertNoFault, draftsOf, openFiles } from './left.ts'
@@ -40,7 +41,7 @@ after(async () => {
   await folder[Symbol.asyncDispose]()
 })
 
-/** Somebody else, who is in no hurry but served all the time. @returns ends it, with how often he was answered */
+/** Somebody else, who asks a little all the time, and is served. @returns ends it, with how often he was answered */
 function askAlways(): () => Promise<number> {
   const stop = new AbortController()
   const asking = (async () => {
@@ -49,6 +50,7 @@ function askAlways(): () => Promise<number> {
       await json(await fetch(`${service.url}/v1/limits`))
       const { id } = await store(service, new Blob([`a,b\n${answers},2\n`]), 'other.csv')
       assert.equal((await fetch(`${service.url}/v1/uploads/${id}`, { method: 'DELETE' })).status, 204)
+      await sleep(50)
     }
     return answers
   })()

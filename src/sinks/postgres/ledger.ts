@@ -62,7 +62,8 @@ export async function register(
 async function endEarlier(client: pg.Client, { task }: DeliveryId, attempt: number): Promise<void> {
   await client.query(
     `SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
-     WHERE pid <> pg_backend_pid() AND usename = current_user AND application_name LIKE 'rowmill ' || $1 || ' %'
+     WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename = current_user
+       AND application_name LIKE 'rowmill ' || $1 || ' %'
        AND split_part(application_name, ' ', 3)::bigint < $2`,
     [task, attempt],
   )
