@@ -50,6 +50,14 @@ export interface Upload {
   readonly expiresAt: number
 }
 
+/** @throws {AppError} conflict, when a part that comes in order does not begin where the upload ends. */
+export function checkOffset({ id, bytes }: Pick<Upload, 'id' | 'bytes'>, offset: number | undefined): void {
+  if (offset === bytes) return
+  throw new AppError('conflict', `Upload ${id} ends at byte ${bytes}, not at ${offset}. Go on from there.`, {
+    details: { offset: bytes },
+  })
+}
+
 export interface Part {
   readonly upload: string
   /** 1-based; the upload's content is its parts in this order. */

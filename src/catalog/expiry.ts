@@ -69,7 +69,7 @@ export function expiry({ db, now }: Database, keeping: Keeping): Pick<Catalog, '
       .where('uploads.state', '!=', 'deleted')
   }
 
-  /** None that a task still needs, or that its set keeps until it has closed. */
+  /** None that a task still needs, or that waits for the others of its set. */
   async function lapsedUploads(trx: Transaction<Tables>, limit: number) {
     return await trx
       .selectFrom('uploads')
@@ -91,13 +91,15 @@ export function expiry({ db, now }: Database, keeping: Keeping): Pick<Catalog, '
       .where((where) =>
         where.or([
           where('state', '=', 'open'),
+          where('task', 'is not', null),
           where.not(
             where.exists(
               where
                 .selectFrom('upload_sets')
                 .select('upload_sets.id')
                 .whereRef('upload_sets.id', '=', 'uploads.set_id')
-                .where('upload_sets.state', '=', 'waiting'),
+                .where('upload_sets.state', '=', 'waiting')
+                .where((set) => set.or([set('files', 'is not', null), set('task_order', 'is not', null)])),
             ),
           ),
         ]),

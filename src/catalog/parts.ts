@@ -1,7 +1,7 @@
 /** The ledger of parts: what is durable of an upload. */
 import type { Kysely, RawBuilder, Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
-import { mostParts, type Part } from '../model.ts'
+import { checkOffset, mostParts, type Part } from '../model.ts'
 import type { Keeping, NewPart } from '../ports.ts'
 import { batches } from './batches.ts'
 import { dropContents, putContent } from './contents.ts'
@@ -21,7 +21,7 @@ export async function addPart(
   keeping: Keeping,
 ): Promise<string[]> {
   const { id, owner, comes, bytes: held, size, pieces } = upload
-  if (comes !== 'in pieces' && part.offset !== held) throw elsewhere(upload, part.offset)
+  if (comes !== 'in pieces') checkOffset(upload, part.offset)
   const n = part.n ?? (await nextNumber(trx, upload, part))
   if (n > (pieces ?? mostParts)) {
     throw new AppError('conflict', `Upload ${id} has ${pieces ?? mostParts} parts at most. Complete it.`)
@@ -96,12 +96,6 @@ export async function missingPieces(
     .where('upload', '=', id)
     .executeTakeFirstOrThrow()
   return pieces - count
-}
-
-function elsewhere({ id, bytes }: UploadRow, offset: number | undefined): AppError {
-  return new AppError('conflict', `Upload ${id} ends at byte ${bytes}, not at ${offset}. Go on from there.`, {
-    details: { offset: bytes },
-  })
 }
 
 /** In their order. */

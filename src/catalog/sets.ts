@@ -101,7 +101,7 @@ async function refuseLateCount(trx: Transaction<Tables>, name: string, id: strin
     .selectFrom('uploads')
     .select((column) => [column.fn.countAll<number>().as('there'), column.fn.count<number>('task').as('tasks')])
     .where('set_id', '=', id)
-    .where('state', 'in', ['open', 'complete'])
+    .where('state', '=', 'complete')
     .executeTakeFirstOrThrow()
   if (tasks > 0) {
     throw new AppError(

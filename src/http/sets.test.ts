@@ -204,6 +204,13 @@ test('files that have come are kept for as long as their set waits, and from its
   const expired = new DatabaseSync(join(served.data, 'catalog.db'))
   expired.exec('update uploads set expires_at = 1')
   assert.equal((await served.catalog.expire(10)).count, 0)
+  // Of a set that waits for nothing, or whose files are tasks of their own, nothing is kept for longer.
+  const stored = await sent(served, 'set=stored', plays)
+  await sent(served, 'set=alone&pipeline=song-plays&name=alone.csv', plays)
+  await served.catalog.cancel((await tasksOf(served))[0] ?? '')
+  expired.exec('update uploads set expires_at = 1')
+  assert.equal((await served.catalog.expire(10)).count, 2)
+  assert.equal((await served.catalog.getUpload(String(stored.upload['id'])))?.state, 'expired')
   const two = await sent(served, 'set=s&pipeline=chart&name=songs.csv', songs)
   assert.equal(inputsOf(two).length, 2)
   const kept = await served.catalog.getUpload(String(one.upload['id']))

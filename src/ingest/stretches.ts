@@ -1,7 +1,6 @@
 /** Uploads that come in order, stretch by stretch: each is recorded where the upload ends, and nowhere else. */
-import { AppError } from '../errors.ts'
 import { interruptible } from '../interruptible.ts'
-import type { Upload } from '../model.ts'
+import { checkOffset, type Upload } from '../model.ts'
 import { arrive } from './arrival.ts'
 import { type Checksum, hashing, refuseOtherBytes } from './checksums.ts'
 import type { IngestDeps } from './deps.ts'
@@ -39,7 +38,7 @@ export function createAppend({ catalog, limits }: IngestDeps, storage: Storage, 
   }
 
   return async (open, { source, offset, checksum }, signal) => {
-    if (offset !== open.bytes) throw elsewhere(open, offset)
+    checkOffset(open, offset)
     const coming = interruptible(source, signal)
     const { bytes, digests } = hashing(
       offset === 0 ? screened(coming, open.name) : coming,
@@ -64,10 +63,4 @@ export function createAppend({ catalog, limits }: IngestDeps, storage: Storage, 
     if (arrival.broken !== undefined) throw arrival.broken
     return upload.state === 'open' && upload.size === upload.bytes ? await finish(upload) : upload
   }
-}
-
-function elsewhere({ id, bytes }: Upload, offset: number): AppError {
-  return new AppError('conflict', `Upload ${id} ends at byte ${bytes}, not at ${offset}. Go on from there.`, {
-    details: { offset: bytes },
-  })
 }
