@@ -33,7 +33,11 @@ interface Relay extends AsyncDisposable {
 
 async function relay(port: number): Promise<Relay> {
   const sockets = new Set<Socket>()
+  /** Whoever comes back finds a service that has read all that had come before the cut, however slow it is. */
+  let cut: Promise<unknown> = Promise.resolve()
   const server = createServer((client) => {
+    client.pause()
+    void cut.then(() => client.resume())
     const service = connect(line.port, '127.0.0.1')
     let allowed = Number.POSITIVE_INFINITY
     let isLosing = false
@@ -59,7 +63,10 @@ async function relay(port: number): Promise<Relay> {
         client.pause()
         service.once('drain', () => client.resume())
       }
-      if (allowed === 0 && !line.holds) client.destroy()
+      if (allowed === 0 && !line.holds) {
+        cut = new Promise((resolve) => service.once('close', resolve))
+        client.destroy()
+      }
     })
     service.on('data', (chunk) => (isLosing ? client.destroy() : client.write(chunk)))
   })
