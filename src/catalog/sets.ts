@@ -110,7 +110,7 @@ async function refuseLateCount(trx: Transaction<Tables>, name: string, id: strin
     )
   }
   if (there < files) return
-  throw new AppError('conflict', `Set ${name} has ${there} files already, and this would be one more than ${files}.`)
+  throw new AppError('conflict', `Set ${name} has ${there} files already, so it cannot be of ${files}.`)
 }
 
 /** The set that an upload is counted in when it is complete: another one, if its own has closed meanwhile. */

@@ -129,9 +129,10 @@ export async function receive(
 ): Promise<Received> {
   const told = toldDigests(request)
   const { source, fileName, fields, size } = await openBody(request)
-  const { index, ...others }: Readonly<Record<string, unknown>> = { ...given, ...fields }
-  const number = index === undefined ? undefined : countOf('index', index)
-  const file = readFields(folder === undefined && number !== undefined ? { ...others, index } : others, ['wait'])
+  const all: Readonly<Record<string, unknown>> = { ...given, ...fields }
+  const { index, ...others } = all
+  const file = readFields(folder === undefined ? all : others, ['wait'])
+  const number = folder === undefined || index === undefined ? undefined : countOf('index', index)
   const name = file.name ?? fileName ?? 'upload.csv'
   const delivery = { ...file, name, source, size, told, ...(folder !== undefined && { set: { id: folder, number } }) }
   return await ingest.uploads.receive(principal(request), delivery, idempotencyKey(request))

@@ -4,7 +4,7 @@
  * id as its Idempotency-Key; in `taken/ID.UPLOAD/`, it waits for its task's end.
  */
 import { createReadStream } from 'node:fs'
-import { access, readdir, rename, rmdir, stat } from 'node:fs/promises'
+import { readdir, rename, rmdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, sep } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { local } from '../auth/authorize.ts'
@@ -17,7 +17,7 @@ import type { Log } from '../log.ts'
 import { isEnded } from '../model.ts'
 import { createArrivals, printOf } from './arrivals.ts'
 import { fileAt, ownFolders } from './layout.ts'
-import { leaveNote, leaveResults } from './results.ts'
+import { isThere, leaveNote, leaveResults } from './results.ts'
 
 export interface InboxOptions {
   readonly ingest: Ingest
@@ -121,8 +121,8 @@ async function goOn(options: InboxOptions, found: Taken, signal: AbortSignal): P
     if (size !== bytes) {
       throw new AppError(
         'rejected',
-        `It was written to after it was taken: it has ${size} bytes, and task ${id} has read ${bytes}. What that has done ` +
-          'stands, in done/. Undo it, and put the whole file in again.',
+        `It was written to after it was taken: it has ${size} bytes, and task ${id} has read ${bytes}. See to what came ` +
+          'of these, and put the whole file in again.',
       )
     }
     if (!task.inputs.some((input) => input.upload === upload)) {
@@ -175,11 +175,7 @@ async function sendIn({ ingest, folder, run }: InboxOptions, taken: Taken, signa
 async function putAway(folder: string, taken: Taken, end: string): Promise<void> {
   const place = placeOf(folder, taken)
   const wanted = join(end, 'input', basename(place))
-  const isTaken = await access(wanted).then(
-    () => true,
-    () => false,
-  )
-  const to = isTaken ? join(end, 'input', taken.id, basename(place)) : wanted
+  const to = (await isThere(wanted)) ? join(end, 'input', taken.id, basename(place)) : wanted
   await makeFolder(dirname(to))
   await move(place, to)
   await removeEmpty(dirname(place), folder)

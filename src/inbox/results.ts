@@ -41,7 +41,7 @@ export async function leaveResults(
   await writeJson(account, { id, pipeline: name, params, state, files, balances, warnings, error }, signal)
 }
 
-async function isThere(path: string): Promise<boolean> {
+export async function isThere(path: string): Promise<boolean> {
   return await access(path).then(
     () => true,
     () => false,
