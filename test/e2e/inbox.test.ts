@@ -130,8 +130,8 @@ suite('the inbox', () => {
     // Whoever writes to the file still has it open.
     await drop('two/late/orders.csv', 'id,n\n1,1\n')
     const taken = await until('it is in', async () => {
-      const [name = ''] = await filesIn(folder.at('inbox', 'taken'))
-      return /^\w{26}\.\w{26}\//.test(name) ? name : undefined
+      const names = await filesIn(folder.at('inbox', 'taken'))
+      return names.find((name) => /^\w{26}\.\w{26}\/two\/late\//.test(name))
     })
     await appendFile(folder.at('inbox', 'taken', taken), '2,2\n')
     await drop('two/late/customers.csv', 'id,name\n1,late\n')
