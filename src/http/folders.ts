@@ -9,7 +9,7 @@ import type { Ingest } from '../ingest/ingest.ts'
 import type { RunRequest } from '../ingest/orders.ts'
 import { openBody } from './body.ts'
 import { countOf, readFields } from './fields.ts'
-import { putPiece } from './parts.ts'
+import { putPiece, refuseWithPiece } from './parts.ts'
 import { answering, receivedAnswers } from './received.ts'
 import { idempotencyKey, principal } from './request.ts'
 import { problems, wait } from './schemas.ts'
@@ -101,7 +101,7 @@ export function folderRoutes(ingest: Ingest, usual: RunRequest, closing: AbortSi
         }
         const body = await openBody(request)
         const { index: told = index, name: _, ...more } = { ...given, ...body.fields }
-        refuseOfPiece(more)
+        refuseWithPiece(more)
         const n = told === undefined ? undefined : countOf('index', told)
         return { upload: showUpload(await putPiece(ingest, request, folder, n, body)) }
       },
@@ -148,16 +148,6 @@ async function foundUpload({ uploads, sets }: Ingest, request: Parameters<typeof
     })
     return undefined
   }
-}
-
-/** @throws {AppError} invalid, for what says something of a file where it is in pieces */
-function refuseOfPiece(given: Readonly<Record<string, unknown>>): void {
-  const [field] = Object.keys(given)
-  if (field === undefined) return
-  throw new AppError(
-    'invalid',
-    `${field} means nothing with a piece. Tell it when the folder is made, or leave it out.`,
-  )
 }
 
 /** @throws {AppError} invalid, for what says something of a file where each piece is one */

@@ -58,8 +58,7 @@ export function partRoutes(ingest: Ingest, closing: AbortSignal): FastifyPluginA
         const { id } = request.params
         const n = countOf('The number of a piece', request.params.n)
         const body = await openBody(request)
-        const [field] = Object.keys(body.fields)
-        if (field !== undefined) throw new AppError('invalid', `${field} means nothing with a piece. Leave it out.`)
+        refuseWithPiece(body.fields)
         return showUpload(await putPiece(ingest, request, id, n, body))
       },
     )
@@ -97,6 +96,13 @@ export function partRoutes(ingest: Ingest, closing: AbortSignal): FastifyPluginA
       },
     )
   }
+}
+
+/** @throws {AppError} invalid, for what says something of a file where it comes in pieces */
+export function refuseWithPiece(given: Readonly<Record<string, unknown>>): void {
+  const [field] = Object.keys(given)
+  if (field === undefined) return
+  throw new AppError('invalid', `${field} means nothing with a piece. Tell it when the file is begun, or leave it out.`)
 }
 
 /** Takes the body of a request as a piece. */
