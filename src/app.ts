@@ -29,9 +29,9 @@ export interface App extends AsyncDisposable {
   readonly ingest: Ingest
 }
 
-/** Where the catalog of a data folder is. */
-export function catalogPath({ DATA }: Pick<Config, 'DATA'>): string {
-  return join(DATA, 'catalog.db')
+/** Where the catalog is. */
+export function catalogUrl({ CATALOG_URL, DATA }: Pick<Config, 'CATALOG_URL' | 'DATA'>): string {
+  return CATALOG_URL ?? `sqlite:${join(DATA, 'catalog.db')}`
 }
 
 /**
@@ -49,7 +49,7 @@ export async function startApp(config: Config, { version, log }: { version: stri
   if (config.INBOX !== undefined) await refuseOverlap(config.DATA, config.INBOX)
 
   const keeping = keepingOf(config)
-  const catalog = stack.use(await openCatalog(catalogPath(config), { log, keeping }))
+  const catalog = stack.use(await openCatalog(catalogUrl(config), { log, keeping }))
   const blobs = await openDiskBlobs(join(config.DATA, 'blobs'), { log })
   const queue = stack.use(openLocalQueue(catalog, { pollMs: config.POLL, log }))
   const engine = stack.use(openSupervisor(config, log))

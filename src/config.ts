@@ -82,6 +82,12 @@ const run = z
     return { pipeline, params }
   })
 
+/** None in DuckDB's files, which take one process at a time. */
+const database = z.string().superRefine((text, context) => {
+  const problem = databaseProblem(text, ['sqlite', 'postgres', 'mysql'])
+  if (problem !== undefined) context.addIssue(problem)
+})
+
 const port = count(0).refine((n) => n <= 65_535, 'at most 65535')
 
 /** By the XDG Base Directory Specification, 0.8; a relative path there does not count. */
@@ -92,6 +98,13 @@ function stateFolder({ XDG_STATE_HOME: given = '', HOME: home }: NodeJS.ProcessE
 /** The table. Keys are the settings' names without the prefix `ROWMILL_`. */
 export const settings = {
   DATA: setting('Folder that holds everything Rowmill keeps: the catalog, uploads, results, scratch.', folder, 'data'),
+  CATALOG_URL: {
+    ...setting(
+      'Database that the catalog is kept in: sqlite:FILE, postgres://…, mysql://…. Default: a SQLite file in ROWMILL_DATA.',
+      database.optional(),
+    ),
+    secret: true,
+  },
   HOST: setting('Address to listen on. Only loopback addresses until there are users.', z.string().min(1), '127.0.0.1'),
   PORT: setting('Port to listen on; 0 takes a free one.', port, '5000'),
   URL: setting(
@@ -222,15 +235,15 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, cwd: string = p
   const values: Record<string, unknown> = {}
   const origins = {} as Record<SettingName, Origin>
   for (const name of names) {
-    const { parse, default: fallback, usual }: Setting<unknown> = settings[name]
+    const { parse, default: fallback, usual, secret }: Setting<unknown> = settings[name]
     const origin = find(prefix + name, env, dotenv) ?? { text: usual?.(env) ?? fallback, source: 'default' as const }
     origins[name] = origin
     const parsed = parse.safeParse(origin.text)
     if (parsed.success) values[name] = parsed.data
-    else
-      problems.push(
-        `${prefix}${name}=${origin.text ?? ''} (${origin.source}): expected ${parsed.error.issues[0]?.message}`,
-      )
+    else {
+      const value = secret ? '' : `=${origin.text ?? ''}`
+      problems.push(`${prefix}${name}${value} (${origin.source}): expected ${parsed.error.issues[0]?.message}`)
+    }
   }
   const sinkOrigins: Record<string, Origin> = {}
   const sinks = new Map<string, string>()
@@ -240,26 +253,39 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env, cwd: string = p
     if (origin === undefined) continue
     sinkOrigins[name] = origin
     const problem = /^SINK_(RESULTS|METADATA)_/.test(name)
-      ? 'this sink is always there, for files; choose another name'
-      : sinkProblem(origin.text)
+      ? 'another name; this sink is always there, for files'
+      : databaseProblem(origin.text, sinkKinds)
     if (problem === undefined) sinks.set(sinkSetting.exec(name)?.[1]?.toLowerCase() ?? '', origin.text)
-    else problems.push(`${prefix}${name} (${origin.source}): ${problem}`)
+    else problems.push(`${prefix}${name} (${origin.source}): expected ${problem}`)
   }
   if (problems.length > 0) throw new AppError('invalid', problems.join('\n'))
   return { config: { ...(values as Omit<Config, 'SINKS'>), SINKS: sinks }, origins, sinkOrigins }
 }
 
-/** The value is never shown: there may be a password in it. */
-function sinkProblem(text: string): string | undefined {
+const sinkKinds = ['postgres', 'mysql', 'sqlite', 'duckdb'] as const
+
+const examples = {
+  postgres: 'postgres://…',
+  mysql: 'mysql://…',
+  sqlite: 'sqlite:FILE',
+  duckdb: 'duckdb:FILE',
+} as const satisfies Record<(typeof sinkKinds)[number], string>
+
+/** What is wrong with the URL of a database. It is never shown: there may be a password in it. */
+function databaseProblem(text: string, kinds: readonly (typeof sinkKinds)[number][]): string | undefined {
   if (/^(postgres(ql)?|mysql|mariadb):\/\//.test(text)) {
-    if (!URL.canParse(text)) return 'it is no URL; write what is special in user and password as %XX'
+    if (!URL.canParse(text)) return 'a URL; write what is special in user and password as %XX'
     // The driver would print what it does not know, which may be part of a password.
     const { search, protocol } = new URL(text)
     if (search === '' || search === '?tls=require' || protocol.startsWith('postgres')) return undefined
-    return 'it takes nothing behind a “?” but tls=require; in a password, write it as %3F'
+    return 'nothing behind a “?” but tls=require; in a password, write it as %3F'
   }
-  if (/^(sqlite|duckdb):(\/\/\/|(?!\/\/).)/.test(text)) return undefined
-  return 'expected postgres://…, mysql://…, sqlite:FILE or duckdb:FILE'
+  const [, kind] = /^(sqlite|duckdb):(?:\/\/\/|(?!\/\/).)/.exec(text) ?? []
+  if (kinds.some((one) => one === kind)) return undefined
+  return `${kinds
+    .slice(0, -1)
+    .map((one) => examples[one])
+    .join(', ')} or ${examples[kinds.at(-1) ?? 'sqlite']}`
 }
 
 function find(

@@ -31,7 +31,7 @@ export interface Checked {
 /** Each acknowledged upload is there; every task has ended; the rows are there once; nothing belongs to nobody. */
 export async function check({ data, uploads, tables }: Checked): Promise<void> {
   const log = createLog('silent')
-  await using catalog = await openCatalog(join(data, 'catalog.db'), { log })
+  await using catalog = await openCatalog(`sqlite:${join(data, 'catalog.db')}`, { log })
   const blobs = await openDiskBlobs(join(data, 'blobs'))
   assert.deepEqual(await catalog.checkIntegrity(), [])
   // Twice, since what is found once may be on its way. Nothing that is needed may go with it.

@@ -170,7 +170,7 @@ suite('every state and every change of it has its sentence and its arrow', async
   test('of uploads, as the catalog allows them', async () => {
     await using folder = await temporaryFolder()
     const keeping = { ...usualKeeping, incompleteMs: -1_000, filesMs: -1_000 }
-    await using catalog = await openCatalog(folder.at('catalog.db'), { log: createLog('silent'), keeping })
+    await using catalog = await openCatalog(`sqlite:${folder.at('catalog.db')}`, { log: createLog('silent'), keeping })
     const steps = {
       complete: (id: string) => catalog.completeUpload(id),
       deleted: (id: string) => catalog.deleteUpload(id),

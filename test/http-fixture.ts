@@ -60,7 +60,10 @@ export async function serve({
 }: ServeOptions = {}): Promise<Served> {
   const folder = data ?? (await mkdtemp(join(tmpdir(), 'rowmill-http-')))
   const log = createLog('silent')
-  const catalog = await openCatalog(join(folder, 'catalog.db'), { log, keeping: { ...usualKeeping, ...keeping } })
+  const catalog = await openCatalog(`sqlite:${join(folder, 'catalog.db')}`, {
+    log,
+    keeping: { ...usualKeeping, ...keeping },
+  })
   const blobs = await openDiskBlobs(join(folder, 'blobs'), { log })
   const queue = openLocalQueue(catalog, { pollMs: 60_000, log })
   const pipelines = await loadPipelines([builtInFolder(), ...own])

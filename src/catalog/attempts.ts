@@ -5,7 +5,8 @@ import { isFile, type Output, statesBefore, type TaskError } from '../model.ts'
 import { checkBalances } from '../balances.ts'
 import type { Catalog, Keeping, Verdict } from '../ports.ts'
 import type { Targets } from '../job.ts'
-import type { Database, Tables } from './tables.ts'
+import { type Database, transact } from './database.ts'
+import type { Tables } from './tables.ts'
 import { later } from './later.ts'
 import { repeatedBy } from './repeats.ts'
 import { needTask } from './tasks.ts'
@@ -20,7 +21,8 @@ type Changes = UpdateObject<Tables, 'tasks'>
 /** A task that nobody runs has no lease and no progress. */
 const released = { lease_until: null, progress: null } as const
 
-export function attempts({ db, now }: Database, keeping: Keeping): Attempts {
+export function attempts(database: Database, keeping: Keeping): Attempts {
+  const { db, now } = database
   const ended = { ended_at: now, expires_at: later(now, keeping.filesMs) }
 
   function changes(verdict: Verdict): Changes {
@@ -65,7 +67,7 @@ export function attempts({ db, now }: Database, keeping: Keeping): Attempts {
     },
 
     claim: (id, leaseMs) =>
-      db.transaction().execute(async (trx) => {
+      transact(database, async (trx) => {
         const { numUpdatedRows } = await trx
           .updateTable('tasks')
           .set({
@@ -101,14 +103,14 @@ export function attempts({ db, now }: Database, keeping: Keeping): Attempts {
     },
 
     cancelRepeated: (id, attempt, repeatKey) =>
-      db.transaction().execute(async (trx) => {
+      transact(database, async (trx) => {
         const { numUpdatedRows } = await held(trx, id, attempt)
           .set({ repeat_key: repeatKey })
           .where('committing', '=', 0)
           .executeTakeFirst()
         const { owner, again } = await needTask(trx, id)
         if (numUpdatedRows === 0n || again) return undefined
-        const earlier = await repeatedBy(trx, owner, repeatKey, id)
+        const earlier = await repeatedBy(trx, database, owner, repeatKey, id)
         if (earlier === undefined) return undefined
         await held(trx, id, attempt)
           .set({ ...released, ...ended, state: 'cancelled', duplicate_of: earlier })
@@ -118,7 +120,7 @@ export function attempts({ db, now }: Database, keeping: Keeping): Attempts {
 
     finish: async (id, attempt, verdict) => {
       if (verdict.state === 'succeeded') checkBalances(verdict.balances)
-      return await db.transaction().execute(async (trx) => {
+      return await transact(database, async (trx) => {
         const { numUpdatedRows } = await held(trx, id, attempt).set(changes(verdict)).executeTakeFirst()
         if (numUpdatedRows === 0n) return false
         if (verdict.state === 'succeeded') await insertOutputs(trx, id, verdict.outputs)
@@ -127,7 +129,7 @@ export function attempts({ db, now }: Database, keeping: Keeping): Attempts {
     },
 
     requeueLapsed: (maxLost) =>
-      db.transaction().execute(async (trx) => {
+      transact(database, async (trx) => {
         const lapsed = await trx
           .selectFrom('tasks')
           .select(['id', 'attempt', 'lost_leases'])

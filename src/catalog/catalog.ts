@@ -1,6 +1,6 @@
 import { attempts } from './attempts.ts'
 import type { Catalog, Keeping } from '../ports.ts'
-import type { Database } from './tables.ts'
+import type { Database } from './database.ts'
 import { completion } from './completion.ts'
 import { expiry } from './expiry.ts'
 import { miscounted } from './quotas.ts'

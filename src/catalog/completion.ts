@@ -1,7 +1,7 @@
 /** The moment an upload is whole: closed, counted in its set, and made a task of, in one transaction. */
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import type { RawBuilder, Transaction } from 'kysely'
+import type { Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Part, Upload } from '../model.ts'
 import type { Catalog, Completion, Keeping } from '../ports.ts'
@@ -12,28 +12,30 @@ import { addPart, partsOf } from './parts.ts'
 import { take, takenBy } from './quotas.ts'
 import { settle } from './receipts.ts'
 import { waitingSet } from './sets.ts'
-import type { Database, Tables, UploadRow } from './tables.ts'
+import { type Database, transact } from './database.ts'
+import type { Tables, UploadRow } from './tables.ts'
 import { insertTask } from './tasks.ts'
-import { holdOpen, needUpload } from './uploads.ts'
+import { holdOpen, lockUploads, needUpload } from './uploads.ts'
 
 /** SHA-256 of no bytes. */
 const ofNothing = createHash('sha256').digest('hex')
 
-export function completion({ db, now }: Database, keeping: Keeping): Pick<Catalog, 'completeUpload'> {
+export function completion(database: Database, keeping: Keeping): Pick<Catalog, 'completeUpload'> {
   return {
     completeUpload: (id, { seen, last, joined = 'as bytes', decide, receipt } = {}) =>
-      db.transaction().execute(async (trx) => {
+      transact(database, async (trx) => {
+        await lockUploads(trx, [id])
         const before = await needUpload(trx, id)
         if (before.state === 'complete' && last === undefined) return { upload: before, unused: [] }
         const open = await holdOpen(trx, id)
         if (seen !== undefined && !isSame(await partsOf(trx, id), seen)) {
           throw new AppError('conflict', `Upload ${id} has got other parts while it was looked at. Complete it again.`)
         }
-        const unused = last === undefined ? [] : await addPart(trx, open, last, now, keeping)
+        const unused = last === undefined ? [] : await addPart(trx, database, open, last, keeping)
         const row = last === undefined ? open : await holdOpen(trx, id)
-        const sha256 = await close(trx, now, row, joined, keeping)
-        const task = await makeTask(trx, now, id, decide, keeping)
-        await settle(trx, now, receipt, { upload: id, task: task ?? null }, keeping)
+        const sha256 = await close(trx, database, row, joined, keeping)
+        const task = await makeTask(trx, database, id, decide, keeping)
+        await settle(trx, database, receipt, { upload: id, task: task ?? null }, keeping)
         await trx
           .updateTable('uploads')
           .set({ duplicate_of: sha256 === null ? null : await twinOf(trx, row, sha256) })
@@ -53,11 +55,12 @@ function isSame(parts: readonly Part[], seen: readonly Part[]): boolean {
 /** @returns what its bytes hash to, if that is known. */
 async function close(
   trx: Transaction<Tables>,
-  now: RawBuilder<number>,
+  database: Database,
   upload: UploadRow,
   joined: Upload['joined'],
   keeping: Keeping,
 ): Promise<string | null> {
+  const { now } = database
   const { id, owner, bytes, claimed_sha256: claimed } = upload
   const parts = await partsOf(trx, id)
   refuseMissing(upload, parts)
@@ -71,7 +74,7 @@ async function close(
     .set({ state: 'complete', sha256, joined, completed_at: now, expires_at: later(now, keeping.filesMs) })
     .where('id', '=', id)
     .execute()
-  await take(trx, owner, takenBy({ ...upload, state: 'complete', bytes }) - takenBy(upload), keeping)
+  await take(trx, database, owner, takenBy({ ...upload, state: 'complete', bytes }) - takenBy(upload), keeping)
   return sha256
 }
 
@@ -93,18 +96,19 @@ function refuseMissing({ id, comes, bytes, size, pieces }: UploadRow, parts: rea
 /** @returns the task that the upload belongs to from now on: a new one, or the earlier one that it would repeat. */
 async function makeTask(
   trx: Transaction<Tables>,
-  now: RawBuilder<number>,
+  database: Database,
   id: string,
   decide: Completion['decide'],
   keeping: Keeping,
 ): Promise<string | undefined> {
+  const { now } = database
   const upload = await needUpload(trx, id)
-  const set = upload.set === null ? undefined : await waitingSet(trx, now, upload.set, keeping)
+  const set = upload.set === null ? undefined : await waitingSet(trx, database, upload.set, keeping)
   if (set !== undefined) await trx.updateTable('uploads').set({ set_id: set.id }).where('id', '=', id).execute()
   const decided = decide?.(upload, set && { set, complete: await countComplete(trx, set.id) }) ?? {}
   const { task: wanted, closes } =
     typeof decided === 'function' ? decided(await completeUploads(trx, set?.id ?? '')) : decided
-  const task = wanted && (await insertTask(trx, now, wanted))
+  const task = wanted && (await insertTask(trx, database, wanted))
   if (set !== undefined && closes === true) {
     await trx
       .updateTable('upload_sets')

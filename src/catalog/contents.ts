@@ -1,5 +1,6 @@
 /** Which blob holds which bytes: one for all parts that have them, of whatever uploads. */
 import type { Kysely, Transaction } from 'kysely'
+import type { Database } from './database.ts'
 import type { NewPart } from '../ports.ts'
 import { batches } from './batches.ts'
 import type { PartRow, Tables } from './tables.ts'
@@ -10,8 +11,10 @@ import type { PartRow, Tables } from './tables.ts'
  */
 export async function putContent(
   trx: Transaction<Tables>,
+  database: Pick<Database, 'lock'>,
   { blob, bytes, sha256 }: Pick<NewPart, 'blob' | 'bytes' | 'sha256'>,
 ): Promise<string[]> {
+  await holdContents(trx, database, [sha256])
   const older = await trx
     .selectFrom('contents')
     .select('blob')
@@ -29,9 +32,15 @@ export async function putContent(
 /** Lets go of what these parts held, that were taken out, where no other part has the same; the blobs of that. */
 export async function dropContents(
   trx: Transaction<Tables>,
+  database: Pick<Database, 'lock'>,
   parts: readonly Pick<PartRow, 'sha256'>[],
 ): Promise<string[]> {
   const unused: string[] = []
+  await holdContents(
+    trx,
+    database,
+    parts.map(({ sha256 }) => sha256),
+  )
   for (const hashes of batches([...new Set(parts.map(({ sha256 }) => sha256))])) {
     const rows = await trx
       .selectFrom('contents')
@@ -54,6 +63,19 @@ export async function dropContents(
     unused.push(...blobs)
   }
   return unused
+}
+
+/**
+ * Nobody else adds or drops parts with these bytes until the transaction ends: one would take for gone what another has just
+ * begun to use. They are locked by the beginning of the hash, since a database does not hold locks without number.
+ */
+async function holdContents(
+  trx: Transaction<Tables>,
+  { lock }: Pick<Database, 'lock'>,
+  hashes: readonly string[],
+): Promise<void> {
+  const beginnings = new Set(hashes.map((sha256) => sha256.slice(0, 2)))
+  for (const beginning of [...beginnings].toSorted()) await lock(trx, 'content', beginning)
 }
 
 /** Which of these blobs hold what is part of an upload. */

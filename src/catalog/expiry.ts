@@ -2,19 +2,24 @@
 import { type ExpressionBuilder, sql, type Transaction } from 'kysely'
 import { resultsOf } from '../model.ts'
 import type { Catalog, Keeping } from '../ports.ts'
-import type { Database, Tables } from './tables.ts'
+import { type Database, transact } from './database.ts'
+import type { Tables } from './tables.ts'
 import { removeUpload } from './removal.ts'
+import { lockUploads } from './uploads.ts'
 
-export function expiry({ db, now }: Database, keeping: Keeping): Pick<Catalog, 'expire' | 'clock' | 'believeClock'> {
+export function expiry(database: Database, keeping: Keeping): Pick<Catalog, 'expire' | 'clock' | 'believeClock'> {
+  const { db, now } = database
   return {
     expire: (limit) =>
-      db.transaction().execute(async (trx) => {
+      transact(database, async (trx) => {
         await endSets(trx)
         await trx.deleteFrom('receipts').where('expires_at', '<', now).execute()
         const unused: string[] = []
         const uploads = await lapsedUploads(trx, limit)
-        for (const upload of uploads) {
-          unused.push(...(await removeUpload(trx, upload.id, 'expired', keeping)))
+        await lockUploads(trx, uploads)
+        // Until they were locked, a task may have been made of one, or its end put off.
+        for (const upload of uploads.length === 0 ? [] : await lapsedUploads(trx, limit, uploads)) {
+          unused.push(...(await removeUpload(trx, database, upload, 'expired', keeping)))
         }
         const tasks = await trx
           .selectFrom('tasks')
@@ -39,7 +44,8 @@ export function expiry({ db, now }: Database, keeping: Keeping): Pick<Catalog, '
     },
 
     believeClock: () =>
-      db.transaction().execute(async (trx) => {
+      transact(database, async (trx) => {
+        await database.lock(trx, 'clock')
         const { numUpdatedRows } = await trx
           .updateTable('clock')
           .set({ seen: now })
@@ -70,9 +76,10 @@ export function expiry({ db, now }: Database, keeping: Keeping): Pick<Catalog, '
   }
 
   /** None that a task still needs, or that waits for the others of its set. */
-  async function lapsedUploads(trx: Transaction<Tables>, limit: number) {
-    return await trx
-      .selectFrom('uploads')
+  async function lapsedUploads(trx: Transaction<Tables>, limit: number, among?: readonly string[]): Promise<string[]> {
+    let query = trx.selectFrom('uploads')
+    if (among !== undefined) query = query.where('id', 'in', among)
+    const rows = await query
       .select('id')
       .where('state', 'in', ['open', 'complete'])
       .where('expires_at', '<', now)
@@ -106,5 +113,6 @@ export function expiry({ db, now }: Database, keeping: Keeping): Pick<Catalog, '
       )
       .limit(limit)
       .execute()
+    return rows.map(({ id }) => id)
   }
 }

@@ -2,14 +2,17 @@
 import { type Kysely, sql } from 'kysely'
 import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration'
 import { AppError } from '../errors.ts'
+import type { Database } from './database.ts'
+import type { Dialect } from './dialect.ts'
 
 /** Applied in the order of their names. */
-const migrations: Readonly<Record<string, Migration>> = {
-  '0001_uploads_and_tasks': { up: uploadsAndTasks },
-  '0002_outputs_of_tables': { up: outputsOfTables },
-  '0003_corrections': { up: corrections },
-  '0004_plans_and_undo': { up: plansAndUndo },
-  '0005_doors': { up: doors },
+const steps: Readonly<Record<string, (db: Kysely<unknown>, dialect: Dialect) => Promise<void>>> = {
+  '0001_uploads_and_tasks': uploadsAndTasks,
+  '0002_outputs_of_tables': outputsOfTables,
+  '0003_corrections': corrections,
+  '0004_plans_and_undo': plansAndUndo,
+  '0005_doors': doors,
+  '0006_locks': (db, dialect) => dialect.makeLocks(db),
 }
 
 export interface MigrationStatus {
@@ -19,7 +22,7 @@ export interface MigrationStatus {
   readonly unknown: string[]
 }
 
-export const nothingApplied: MigrationStatus = { applied: [], pending: Object.keys(migrations), unknown: [] }
+export const nothingApplied: MigrationStatus = { applied: [], pending: Object.keys(steps), unknown: [] }
 
 export async function statusOf<T>(db: Kysely<T>): Promise<MigrationStatus> {
   const tables = await db.introspection.getTables({ withInternalKyselyTables: true })
@@ -27,7 +30,7 @@ export async function statusOf<T>(db: Kysely<T>): Promise<MigrationStatus> {
   const ledger = db as unknown as Kysely<{ [DEFAULT_MIGRATION_TABLE]: { name: string } }>
   const rows = await ledger.selectFrom(DEFAULT_MIGRATION_TABLE).select('name').orderBy('name').execute()
   const done = new Set(rows.map((row) => row.name))
-  const known = Object.keys(migrations)
+  const known = Object.keys(steps)
   return {
     applied: known.filter((name) => done.has(name)),
     pending: known.filter((name) => !done.has(name)),
@@ -40,28 +43,33 @@ export async function statusOf<T>(db: Kysely<T>): Promise<MigrationStatus> {
  * database's lock before it looks at what is left to do.
  * @throws {AppError} conflict, when the schema is newer than this code.
  */
-export async function migrateToLatest<T>(db: Kysely<T>): Promise<string[]> {
+export async function migrateToLatest({ db, dialect }: Pick<Database, 'db' | 'dialect'>): Promise<string[]> {
   const { unknown } = await statusOf(db)
   if (unknown.length > 0) {
     throw new AppError(
       'conflict',
       `The catalog was made by a newer Rowmill (it has ${unknown.join(', ')}, which this version does not know). ` +
-        'Run that version, or point ROWMILL_DATA at another folder.',
+        'Run that version, or point ROWMILL_CATALOG_URL, or ROWMILL_DATA, at another one.',
     )
   }
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
+  const migrations = Object.entries(steps).map(([name, up]): [string, Migration] => [
+    name,
+    { up: (on) => up(on as Kysely<unknown>, dialect) },
+  ])
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => Object.fromEntries(migrations) } })
   const { error, results } = await migrator.migrateToLatest()
   if (error !== undefined) throw error
   return (results ?? []).map((result) => result.migrationName)
 }
 
-async function uploadsAndTasks(db: Kysely<unknown>): Promise<void> {
+async function uploadsAndTasks(db: Kysely<unknown>, dialect: Dialect): Promise<void> {
   const { schema } = db
-  await schema
-    .createTable('uploads')
+  const { text } = dialect
+  await (await dialect.createTable(db, 'uploads'))
+
     .addColumn('id', 'varchar(64)', (column) => column.primaryKey())
     .addColumn('owner', 'varchar(64)', (column) => column.notNull())
-    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('name', text, (column) => column.notNull())
     .addColumn('state', 'varchar(16)', (column) => column.notNull())
     .addColumn('bytes', 'bigint', (column) => column.notNull())
     .addColumn('sha256', 'varchar(64)')
@@ -70,8 +78,8 @@ async function uploadsAndTasks(db: Kysely<unknown>): Promise<void> {
     .execute()
   await schema.createIndex('uploads_by_owner').on('uploads').columns(['owner', 'id']).execute()
 
-  await schema
-    .createTable('parts')
+  await (await dialect.createTable(db, 'parts'))
+
     .addColumn('upload', 'varchar(64)', (column) => column.notNull())
     .addColumn('n', 'integer', (column) => column.notNull())
     .addColumn('blob', 'varchar(255)', (column) => column.notNull())
@@ -81,13 +89,13 @@ async function uploadsAndTasks(db: Kysely<unknown>): Promise<void> {
     .addForeignKeyConstraint('parts_upload', ['upload'], 'uploads', ['id'])
     .execute()
 
-  await schema
-    .createTable('tasks')
+  await (await dialect.createTable(db, 'tasks'))
+
     .addColumn('id', 'varchar(64)', (column) => column.primaryKey())
     .addColumn('owner', 'varchar(64)', (column) => column.notNull())
     .addColumn('pipeline', 'varchar(255)', (column) => column.notNull())
-    .addColumn('pipeline_text', 'text', (column) => column.notNull())
-    .addColumn('params', 'text', (column) => column.notNull())
+    .addColumn('pipeline_text', text, (column) => column.notNull())
+    .addColumn('params', text, (column) => column.notNull())
     .addColumn('state', 'varchar(16)', (column) => column.notNull())
     .addColumn('attempt', 'integer', (column) => column.notNull())
     .addColumn('crashes', 'integer', (column) => column.notNull())
@@ -95,15 +103,15 @@ async function uploadsAndTasks(db: Kysely<unknown>): Promise<void> {
     .addColumn('lost_leases', 'integer', (column) => column.notNull())
     .addColumn('run_after', 'bigint', (column) => column.notNull())
     .addColumn('lease_until', 'bigint')
-    .addColumn('progress', 'text')
-    .addColumn('balances', 'text')
-    .addColumn('warnings', 'text', (column) => column.notNull())
+    .addColumn('progress', text)
+    .addColumn('balances', text)
+    .addColumn('warnings', text, (column) => column.notNull())
     .addColumn('rejects_count', 'bigint')
     .addColumn('rejects_bytes', 'bigint')
     .addColumn('rejects_blob', 'varchar(255)')
     .addColumn('error_code', 'varchar(64)')
-    .addColumn('error_message', 'text')
-    .addColumn('error_details', 'text')
+    .addColumn('error_message', text)
+    .addColumn('error_details', text)
     .addColumn('retry_of', 'varchar(64)')
     .addColumn('created_at', 'bigint', (column) => column.notNull())
     .addColumn('started_at', 'bigint')
@@ -114,21 +122,21 @@ async function uploadsAndTasks(db: Kysely<unknown>): Promise<void> {
   await schema.createIndex('tasks_due').on('tasks').columns(['state', 'run_after', 'id']).execute()
   await schema.createIndex('tasks_lapsed').on('tasks').columns(['state', 'lease_until']).execute()
 
-  await schema
-    .createTable('task_inputs')
+  await (await dialect.createTable(db, 'task_inputs'))
+
     .addColumn('task', 'varchar(64)', (column) => column.notNull())
     .addColumn('position', 'integer', (column) => column.notNull())
     .addColumn('input', 'varchar(255)', (column) => column.notNull())
     .addColumn('upload', 'varchar(64)', (column) => column.notNull())
-    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('name', text, (column) => column.notNull())
     .addPrimaryKeyConstraint('task_inputs_key', ['task', 'position'])
     .addForeignKeyConstraint('task_inputs_task', ['task'], 'tasks', ['id'])
     .addForeignKeyConstraint('task_inputs_upload', ['upload'], 'uploads', ['id'])
     .execute()
   await schema.createIndex('task_inputs_by_upload').on('task_inputs').column('upload').execute()
 
-  await schema
-    .createTable('outputs')
+  await (await dialect.createTable(db, 'outputs'))
+
     .addColumn('task', 'varchar(64)', (column) => column.notNull())
     .addColumn('position', 'integer', (column) => column.notNull())
     .addColumn('name', 'varchar(255)', (column) => column.notNull())
@@ -142,19 +150,20 @@ async function uploadsAndTasks(db: Kysely<unknown>): Promise<void> {
     .execute()
 }
 
-async function outputsOfTables(db: Kysely<unknown>): Promise<void> {
+async function outputsOfTables(db: Kysely<unknown>, dialect: Dialect): Promise<void> {
   const { schema } = db
+  const { text } = dialect
   await schema
     .alterTable('tasks')
     .addColumn('committing', 'integer', (column) => column.notNull().defaultTo(0))
     .execute()
-  await schema
-    .createTable('table_outputs')
+  await (await dialect.createTable(db, 'table_outputs'))
+
     .addColumn('task', 'varchar(64)', (column) => column.notNull())
     .addColumn('position', 'integer', (column) => column.notNull())
     .addColumn('name', 'varchar(255)', (column) => column.notNull())
     .addColumn('sink', 'varchar(64)', (column) => column.notNull())
-    .addColumn('target', 'text', (column) => column.notNull())
+    .addColumn('target', text, (column) => column.notNull())
     .addColumn('mode', 'varchar(16)', (column) => column.notNull())
     .addColumn('rows', 'bigint', (column) => column.notNull())
     .addPrimaryKeyConstraint('table_outputs_key', ['task', 'name'])
@@ -162,25 +171,25 @@ async function outputsOfTables(db: Kysely<unknown>): Promise<void> {
     .execute()
 }
 
-async function corrections(db: Kysely<unknown>): Promise<void> {
-  const { schema } = db
+async function corrections({ schema }: Kysely<unknown>, { text }: Dialect): Promise<void> {
   await schema.alterTable('tasks').addColumn('corrects', 'varchar(64)').execute()
-  await schema.alterTable('tasks').addColumn('rejects_fixable', 'text').execute()
+  await schema.alterTable('tasks').addColumn('rejects_fixable', text).execute()
   await schema.createIndex('tasks_by_corrected').on('tasks').column('corrects').execute()
 }
 
-async function plansAndUndo(db: Kysely<unknown>): Promise<void> {
+async function plansAndUndo(db: Kysely<unknown>, dialect: Dialect): Promise<void> {
   const { schema } = db
+  const { text } = dialect
   await schema.alterTable('tasks').addColumn('delivery', 'varchar(64)').execute()
-  await schema.alterTable('tasks').addColumn('targets', 'text').execute()
+  await schema.alterTable('tasks').addColumn('targets', text).execute()
   await schema
     .alterTable('tasks')
     .addColumn('dry_run', 'integer', (column) => column.notNull().defaultTo(0))
     .execute()
-  await schema.alterTable('tasks').addColumn('plan', 'text').execute()
+  await schema.alterTable('tasks').addColumn('plan', text).execute()
   await schema.alterTable('tasks').addColumn('plan_hash', 'varchar(64)').execute()
   await schema.alterTable('tasks').addColumn('undoes', 'varchar(64)').execute()
-  await schema.alterTable('tasks').addColumn('undone', 'text').execute()
+  await schema.alterTable('tasks').addColumn('undone', text).execute()
   await schema.createIndex('tasks_by_delivery').on('tasks').column('delivery').execute()
   await schema.createIndex('tasks_by_undone').on('tasks').column('undoes').execute()
   await schema
@@ -191,9 +200,10 @@ async function plansAndUndo(db: Kysely<unknown>): Promise<void> {
 
 const week = 604_800_000
 
-async function doors(db: Kysely<unknown>): Promise<void> {
+async function doors(db: Kysely<unknown>, dialect: Dialect): Promise<void> {
   const { schema } = db
-  const upload = (name: string, type: 'bigint' | 'integer' | 'text' | 'varchar(16)' | 'varchar(64)') =>
+  const { text } = dialect
+  const upload = (name: string, type: Parameters<ReturnType<typeof schema.alterTable>['addColumn']>[1]) =>
     schema.alterTable('uploads').addColumn(name, type)
   await schema
     .alterTable('uploads')
@@ -211,7 +221,7 @@ async function doors(db: Kysely<unknown>): Promise<void> {
   await upload('pieces', 'integer').execute()
   await upload('claimed_sha256', 'varchar(64)').execute()
   await upload('set_id', 'varchar(64)').execute()
-  await upload('task_order', 'text').execute()
+  await upload('task_order', text).execute()
   await upload('task', 'varchar(64)').execute()
   await upload('duplicate_of', 'varchar(64)').execute()
   await sql`update uploads set expires_at = created_at + ${week}`.execute(db)
@@ -220,27 +230,29 @@ async function doors(db: Kysely<unknown>): Promise<void> {
   await schema.createIndex('uploads_to_expire').on('uploads').columns(['state', 'expires_at']).execute()
   await schema.createIndex('parts_by_content').on('parts').columns(['sha256', 'bytes']).execute()
 
-  await schema
-    .createTable('contents')
+  await (await dialect.createTable(db, 'contents'))
+
     .addColumn('sha256', 'varchar(64)', (column) => column.notNull())
     .addColumn('bytes', 'bigint', (column) => column.notNull())
     .addColumn('blob', 'varchar(255)', (column) => column.notNull())
     .addPrimaryKeyConstraint('contents_key', ['sha256', 'bytes'])
     .addUniqueConstraint('contents_by_blob', ['blob'])
     .execute()
-  await sql`insert into contents (sha256, bytes, blob) select sha256, bytes, max(blob) from parts group by sha256, bytes`.execute(
-    db,
-  )
+  // A word of MySQL's own.
+  const blob = sql.ref('blob')
+  await sql`
+    insert into contents (sha256, bytes, ${blob})
+    select sha256, bytes, max(${blob}) from parts group by sha256, bytes`.execute(db)
   await schema.alterTable('parts').dropColumn('blob').execute()
 
-  await schema
-    .createTable('upload_sets')
+  await (await dialect.createTable(db, 'upload_sets'))
+
     .addColumn('id', 'varchar(64)', (column) => column.primaryKey())
     .addColumn('owner', 'varchar(64)', (column) => column.notNull())
     .addColumn('name', 'varchar(255)')
     .addColumn('generation', 'integer', (column) => column.notNull())
     .addColumn('state', 'varchar(16)', (column) => column.notNull())
-    .addColumn('task_order', 'text')
+    .addColumn('task_order', text)
     .addColumn('files', 'integer')
     .addColumn('task', 'varchar(64)')
     .addColumn('created_at', 'bigint', (column) => column.notNull())
@@ -249,8 +261,8 @@ async function doors(db: Kysely<unknown>): Promise<void> {
     .addUniqueConstraint('upload_sets_by_name', ['owner', 'name', 'generation'])
     .execute()
 
-  await schema
-    .createTable('stored')
+  await (await dialect.createTable(db, 'stored'))
+
     .addColumn('owner', 'varchar(64)', (column) => column.primaryKey())
     .addColumn('bytes', 'bigint', (column) => column.notNull())
     .execute()
@@ -258,8 +270,8 @@ async function doors(db: Kysely<unknown>): Promise<void> {
     insert into stored (owner, bytes)
     select owner, sum(bytes) from uploads where state = 'complete' group by owner`.execute(db)
 
-  await schema
-    .createTable('receipts')
+  await (await dialect.createTable(db, 'receipts'))
+
     .addColumn('owner', 'varchar(64)', (column) => column.notNull())
     .addColumn('idempotency_key', 'varchar(64)', (column) => column.notNull())
     .addColumn('holder', 'varchar(64)')
@@ -274,8 +286,8 @@ async function doors(db: Kysely<unknown>): Promise<void> {
     .execute()
   await schema.createIndex('receipts_to_expire').on('receipts').column('expires_at').execute()
 
-  await schema
-    .createTable('clock')
+  await (await dialect.createTable(db, 'clock'))
+
     .addColumn('id', 'integer', (column) => column.primaryKey())
     .addColumn('seen', 'bigint', (column) => column.notNull())
     .execute()

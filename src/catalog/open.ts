@@ -1,42 +1,61 @@
 /** The catalog's doors: for the service, which migrates as it opens, and for `rowmill migrate`. */
 import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import type { Log } from '../log.ts'
 import type { Catalog, Keeping } from '../ports.ts'
 import { createCatalog } from './catalog.ts'
+import type { Database } from './database.ts'
 import { usualKeeping } from './keeping.ts'
 import { type MigrationStatus, migrateToLatest, nothingApplied, statusOf } from './migrations.ts'
-import { openSqlite } from './sqlite.ts'
+import { forMigrations, forRequests, type Patience } from './remote.ts'
 
 /**
- * Opens the catalog in a SQLite file; makes and migrates it as needed, now and whenever it was deleted meanwhile.
- * @throws {AppError} conflict, when a newer Rowmill made it; unavailable, when the file cannot be used.
+ * Opens the catalog that a URL names, makes and migrates it as needed; one in a file also whenever that was deleted
+ * meanwhile.
+ * @param url `sqlite:FILE`, `postgres://…` or `mysql://…`.
+ * @throws {AppError} conflict, when a newer Rowmill made it; unavailable, when the database cannot be used.
  */
 export async function openCatalog(
-  path: string,
+  url: string,
   { log, keeping = usualKeeping }: { log: Log; keeping?: Keeping },
 ): Promise<Catalog> {
-  const catalog = createCatalog(openSqlite(path, { prepare: () => migrate(path), log }), keeping)
+  const path = sqlitePath(url)
+  if (path === undefined) await migrate(url, log)
+  const database = await open(url, forRequests, log, path === undefined ? undefined : () => migrate(url, log))
+  const catalog = createCatalog(database, keeping)
   await catalog.ping()
   return catalog
 }
 
 /** Applies what is pending; the names of the migrations applied. */
-export async function migrate(path: string): Promise<string[]> {
-  const { db } = openSqlite(path)
-  try {
-    return await migrateToLatest(db)
-  } finally {
-    await db.destroy()
-  }
+export async function migrate(url: string, log: Log): Promise<string[]> {
+  await using database = await opened(url, log)
+  return await migrateToLatest(database)
 }
 
 /** What `rowmill migrate` has done and would do; makes nothing. */
-export async function migrationStatus(path: string): Promise<MigrationStatus> {
-  if (!existsSync(path)) return nothingApplied
-  const { db } = openSqlite(path)
-  try {
-    return await statusOf(db)
-  } finally {
-    await db.destroy()
-  }
+export async function migrationStatus(url: string, log: Log): Promise<MigrationStatus> {
+  const path = sqlitePath(url)
+  if (path !== undefined && !existsSync(path)) return nothingApplied
+  await using database = await opened(url, log)
+  return await statusOf(database.db)
+}
+
+/** The file of a catalog in one; undefined for one on a server. */
+export function sqlitePath(url: string): string | undefined {
+  const rest = /^sqlite:(.+)$/s.exec(url)?.[1]
+  return rest?.startsWith('//') === true ? fileURLToPath(`file:${rest}`) : rest
+}
+
+async function opened(url: string, log: Log): Promise<Database & AsyncDisposable> {
+  const database = await open(url, forMigrations, log)
+  return { ...database, [Symbol.asyncDispose]: () => database.db.destroy() }
+}
+
+/** A vendor's library is loaded when there is a catalog for it. */
+async function open(url: string, patience: Patience, log: Log, prepare?: () => Promise<unknown>): Promise<Database> {
+  const path = sqlitePath(url)
+  if (path !== undefined) return (await import('./sqlite.ts')).openSqlite(path, { log, ...(prepare && { prepare }) })
+  if (/^postgres(ql)?:/.test(url)) return (await import('./postgres.ts')).openPostgres(url, patience, log)
+  return (await import('./mysql.ts')).openMysql(url.replace(/^mariadb:/, 'mysql:'), patience)
 }

@@ -1,9 +1,10 @@
 /** The ledger of parts: what is durable of an upload. */
-import type { Kysely, RawBuilder, Transaction } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import { checkOffset, mostParts, type Part } from '../model.ts'
 import type { Keeping, NewPart } from '../ports.ts'
 import { batches } from './batches.ts'
+import type { Database } from './database.ts'
 import { dropContents, putContent } from './contents.ts'
 import { later } from './later.ts'
 import { take, takenBy } from './quotas.ts'
@@ -15,9 +16,9 @@ import type { Tables, UploadRow } from './tables.ts'
  */
 export async function addPart(
   trx: Transaction<Tables>,
+  database: Database,
   upload: UploadRow,
   part: NewPart,
-  now: RawBuilder<number>,
   keeping: Keeping,
 ): Promise<string[]> {
   const { id, owner, comes, bytes: held, size, pieces } = upload
@@ -39,25 +40,30 @@ export async function addPart(
   if (size !== null && bytes > size) {
     throw new AppError('too_large', `Upload ${id} was announced with ${size} bytes, and these would make it ${bytes}.`)
   }
-  await take(trx, owner, takenBy({ ...upload, bytes }) - takenBy(upload), keeping)
+  await take(trx, database, owner, takenBy({ ...upload, bytes }) - takenBy(upload), keeping)
   if (before !== undefined) await trx.deleteFrom('parts').where('upload', '=', id).where('n', '=', n).execute()
   await trx.insertInto('parts').values({ upload: id, n, bytes: part.bytes, sha256: part.sha256 }).execute()
-  const older = await putContent(trx, part)
-  const replaced = before === undefined ? [] : await dropContents(trx, [before])
+  const older = await putContent(trx, database, part)
+  const replaced = before === undefined ? [] : await dropContents(trx, database, [before])
   await trx
     .updateTable('uploads')
-    .set({ bytes, expires_at: later(now, keeping.incompleteMs) })
+    .set({ bytes, expires_at: later(database.now, keeping.incompleteMs) })
     .where('id', '=', id)
     .execute()
   return [...older, ...replaced]
 }
 
 /** Takes parts of an upload out; the blobs that nothing names any more. */
-export async function dropParts(trx: Transaction<Tables>, upload: string, parts: readonly Part[]): Promise<string[]> {
+export async function dropParts(
+  trx: Transaction<Tables>,
+  database: Database,
+  upload: string,
+  parts: readonly Part[],
+): Promise<string[]> {
   for (const some of batches(parts.map(({ n }) => n))) {
     await trx.deleteFrom('parts').where('upload', '=', upload).where('n', 'in', some).execute()
   }
-  return await dropContents(trx, parts)
+  return await dropContents(trx, database, parts)
 }
 
 /** A piece that comes again without a number is the one that it was; any other is the first that is missing. */

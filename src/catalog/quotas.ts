@@ -1,7 +1,8 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Keeping } from '../ports.ts'
-import type { Database, Tables, UploadRow } from './tables.ts'
+import type { Database } from './database.ts'
+import type { Tables, UploadRow } from './tables.ts'
 
 /**
  * What of the quotas an upload takes: what it has announced, or what it holds where that is more. One that comes at once
@@ -18,17 +19,25 @@ export function takenBy({ comes, state, bytes, size }: Pick<UploadRow, 'comes' |
  */
 export async function take(
   trx: Transaction<Tables>,
+  { lock }: Pick<Database, 'lock'>,
   owner: string,
   bytes: number,
   { quota, ownerQuota }: Pick<Keeping, 'quota' | 'ownerQuota'>,
 ): Promise<void> {
   if (bytes === 0) return
-  const { numUpdatedRows } = await trx
-    .updateTable('stored')
-    .set((column) => ({ bytes: sql<number>`${column.ref('bytes')} + ${bytes}` }))
-    .where('owner', '=', owner)
-    .executeTakeFirst()
-  if (numUpdatedRows === 0n) await trx.insertInto('stored').values({ owner, bytes }).execute()
+  if (bytes > 0 && quota !== Number.POSITIVE_INFINITY) await lock(trx, 'quota')
+  const add = async () => {
+    const { numUpdatedRows } = await trx
+      .updateTable('stored')
+      .set((column) => ({ bytes: sql<number>`${column.ref('bytes')} + ${bytes}` }))
+      .where('owner', '=', owner)
+      .executeTakeFirst()
+    return numUpdatedRows > 0n
+  }
+  if (!(await add())) {
+    await lock(trx, 'stored', owner)
+    if (!(await add())) await trx.insertInto('stored').values({ owner, bytes }).execute()
+  }
   if (bytes < 0) return
   // The write above has locked the owner's row, so that nobody else takes the same room.
   const mine = await trx.selectFrom('stored').select('bytes').where('owner', '=', owner).executeTakeFirstOrThrow()

@@ -1,16 +1,19 @@
 /** What requests with an Idempotency-Key have come to: noted in the transaction that creates it, so never without it. */
-import type { RawBuilder, Transaction } from 'kysely'
+import type { Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Catalog, Keeping, NewReceipt } from '../ports.ts'
 import { later } from './later.ts'
-import type { Database, ReceiptRow, Tables } from './tables.ts'
+import { type Database, transact } from './database.ts'
+import type { ReceiptRow, Tables } from './tables.ts'
 
 type Receipts = Pick<Catalog, 'holdKey' | 'dropKey'>
 
-export function receipts({ db, now }: Database, keeping: Keeping): Receipts {
+export function receipts(database: Database, keeping: Keeping): Receipts {
+  const { db, now } = database
   return {
     holdKey: ({ owner, key, holder }, forMs) =>
-      db.transaction().execute(async (trx) => {
+      transact(database, async (trx) => {
+        await database.lock(trx, 'key', owner, key)
         const held = { holder, held_until: later(now, forMs), expires_at: later(now, keeping.receiptsMs) }
         const nothingYet = { request: null, upload: null, set_id: null, task: null, duplicate: 0 as const }
         const { numUpdatedRows } = await rowOf(trx, owner, key)
@@ -58,7 +61,7 @@ export function receipts({ db, now }: Database, keeping: Keeping): Receipts {
  */
 export async function settle(
   trx: Transaction<Tables>,
-  now: RawBuilder<number>,
+  { now }: Pick<Database, 'now'>,
   receipt: NewReceipt | undefined,
   what: Partial<Pick<ReceiptRow, 'upload' | 'set_id' | 'task' | 'duplicate'>>,
   { receiptsMs }: Pick<Keeping, 'receiptsMs'>,

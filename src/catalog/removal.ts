@@ -5,19 +5,21 @@ import type { Catalog, Keeping } from '../ports.ts'
 import { dropParts, partsOf } from './parts.ts'
 import { take, takenBy } from './quotas.ts'
 import { holdSet } from './sets.ts'
-import type { Database, Tables } from './tables.ts'
-import { needRow, needUpload } from './uploads.ts'
+import { type Database, transact } from './database.ts'
+import type { Tables } from './tables.ts'
+import { lockUploads, needRow, needUpload } from './uploads.ts'
 
-export function removal({ db, now }: Database, keeping: Keeping): Pick<Catalog, 'deleteUpload' | 'deleteSet'> {
+export function removal(database: Database, keeping: Keeping): Pick<Catalog, 'deleteUpload' | 'deleteSet'> {
+  const { now } = database
   return {
     deleteUpload: (id) =>
-      db.transaction().execute(async (trx) => {
+      transact(database, async (trx) => {
         await refuseNeeded(trx, await needUpload(trx, id))
-        return await removeUpload(trx, id, 'deleted', keeping)
+        return await removeUpload(trx, database, id, 'deleted', keeping)
       }),
 
     deleteSet: (id) =>
-      db.transaction().execute(async (trx) => {
+      transact(database, async (trx) => {
         const { state } = await holdSet(trx, id)
         if (state === 'deleted') return []
         if (state === 'closed') {
@@ -31,7 +33,7 @@ export function removal({ db, now }: Database, keeping: Keeping): Pick<Catalog, 
         const unused: string[] = []
         for (const upload of await uploads.where('state', 'in', ['open', 'complete']).orderBy('id').execute()) {
           await refuseNeeded(trx, await needUpload(trx, upload.id))
-          unused.push(...(await removeUpload(trx, upload.id, 'deleted', keeping)))
+          unused.push(...(await removeUpload(trx, database, upload.id, 'deleted', keeping)))
         }
         return unused
       }),
@@ -41,23 +43,20 @@ export function removal({ db, now }: Database, keeping: Keeping): Pick<Catalog, 
 /** Takes what an upload has stored out of the catalog; the blobs that nothing names any more. */
 export async function removeUpload(
   trx: Transaction<Tables>,
+  database: Database,
   id: string,
   state: 'deleted' | 'expired',
   keeping: Keeping,
 ): Promise<string[]> {
   const before = await needRow(trx, id)
   await trx.updateTable('uploads').set({ state }).where('id', '=', id).execute()
-  await take(trx, before.owner, -takenBy(before), keeping)
-  return await dropParts(trx, id, await partsOf(trx, id))
+  await take(trx, database, before.owner, -takenBy(before), keeping)
+  return await dropParts(trx, database, id, await partsOf(trx, id))
 }
 
 async function refuseNeeded(trx: Transaction<Tables>, { id, name }: Upload): Promise<void> {
   // The write first: it locks the row, so that no task that needs the upload can be created beside it.
-  await trx
-    .updateTable('uploads')
-    .set((column) => ({ state: column.ref('state') }))
-    .where('id', '=', id)
-    .execute()
+  await lockUploads(trx, [id])
   const user = await trx
     .selectFrom('task_inputs')
     .innerJoin('tasks', 'tasks.id', 'task_inputs.task')

@@ -2,18 +2,21 @@
 import type { Transaction } from 'kysely'
 import { sql } from 'kysely'
 import type { Targets } from '../job.ts'
+import type { Database } from './database.ts'
 import type { Tables } from './tables.ts'
 
 /**
- * The earliest task of the owner that does the same and still counts: none that failed, was cancelled or undone, was a dry
+ * The earliest task of the owner that does the same and still counts, with no other to come until the transaction ends: none that failed, was cancelled or undone, was a dry
  * run or has expired, and none whose table another task has written to since.
  */
 export async function repeatedBy(
   trx: Transaction<Tables>,
+  { lock }: Pick<Database, 'lock'>,
   owner: string,
   repeatKey: string,
   but: string,
 ): Promise<string | undefined> {
+  await lock(trx, 'repeat', owner, repeatKey)
   const rows = await trx
     .selectFrom('tasks')
     .select(['id', 'state', 'ended_at'])

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Kysely, RawBuilder, Transaction } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Order, UploadSet } from '../model.ts'
@@ -7,16 +7,18 @@ import type { Catalog, Keeping, NewSet, NewUpload } from '../ports.ts'
 import { later } from './later.ts'
 import { setOf, uploadOf } from './nouns.ts'
 import { settle } from './receipts.ts'
-import type { Database, Tables } from './tables.ts'
+import { type Database, transact } from './database.ts'
+import type { Tables } from './tables.ts'
 
 type Sets = Pick<Catalog, 'createSet' | 'getSet' | 'listSets' | 'setUploads'>
 
-export function sets({ db, now }: Database, keeping: Keeping): Sets {
+export function sets(database: Database, keeping: Keeping): Sets {
+  const { db } = database
   return {
     createSet: ({ owner, ...set }, receipt) =>
-      db.transaction().execute(async (trx) => {
-        await insertSet(trx, now, owner, set, 1, keeping)
-        await settle(trx, now, receipt, { set_id: set.id }, keeping)
+      transact(database, async (trx) => {
+        await insertSet(trx, database, owner, set, 1, keeping)
+        await settle(trx, database, receipt, { set_id: set.id }, keeping)
         return await needSet(trx, set.id)
       }),
 
@@ -44,7 +46,7 @@ export function sets({ db, now }: Database, keeping: Keeping): Sets {
  */
 export async function joinSet(
   trx: Transaction<Tables>,
-  now: RawBuilder<number>,
+  database: Database,
   owner: string,
   wanted: NonNullable<NewUpload['set']>,
   keeping: Keeping,
@@ -52,18 +54,19 @@ export async function joinSet(
   if (!('name' in wanted)) {
     const { id, state } = await holdSet(trx, wanted.id)
     if (state !== 'waiting') throw new AppError('gone', `Set ${id} is ${state}. Begin another one.`)
-    return await addTo(trx, now, id, { ...wanted, files: null }, keeping)
+    return await addTo(trx, database, id, { ...wanted, files: null }, keeping)
   }
+  if (wanted.name !== null) await database.lock(trx, 'set', owner, wanted.name)
   const latest = wanted.name === null ? undefined : await latestOf(trx, owner, wanted.name)
-  if (latest?.state === 'waiting') return await addTo(trx, now, latest.id, wanted, keeping)
-  await insertSet(trx, now, owner, wanted, (latest?.generation ?? 0) + 1, keeping)
+  if (latest?.state === 'waiting') return await addTo(trx, database, latest.id, wanted, keeping)
+  await insertSet(trx, database, owner, wanted, (latest?.generation ?? 0) + 1, keeping)
   return wanted.id
 }
 
 /** @throws {AppError} conflict, when it waits for something else. */
 async function addTo(
   trx: Transaction<Tables>,
-  now: RawBuilder<number>,
+  { now }: Pick<Database, 'now'>,
   set: string,
   wanted: Pick<NewSet, 'order' | 'files'>,
   keeping: Keeping,
@@ -116,13 +119,13 @@ async function refuseLateCount(trx: Transaction<Tables>, name: string, id: strin
 /** The set that an upload is counted in when it is complete: another one, if its own has closed meanwhile. */
 export async function waitingSet(
   trx: Transaction<Tables>,
-  now: RawBuilder<number>,
+  database: Database,
   id: string,
   keeping: Keeping,
 ): Promise<UploadSet> {
   const { owner, state, ...set } = await holdSet(trx, id)
   if (state === 'waiting') return { owner, state, ...set }
-  const next = await joinSet(trx, now, owner, { ...set, id: newId() }, keeping)
+  const next = await joinSet(trx, database, owner, { ...set, id: newId() }, keeping)
   return await needSet(trx, next)
 }
 
@@ -138,7 +141,7 @@ export async function holdSet(trx: Transaction<Tables>, id: string): Promise<Upl
 
 async function insertSet(
   trx: Transaction<Tables>,
-  now: RawBuilder<number>,
+  { now }: Pick<Database, 'now'>,
   owner: string,
   { id, name, order, files }: NewSet,
   generation: number,

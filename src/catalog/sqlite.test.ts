@@ -13,18 +13,20 @@ import pino from 'pino'
 import { testCatalog } from '../../test/contracts/catalog.ts'
 import { newId } from '../ids.ts'
 import { createLog } from '../log.ts'
+import { usualKeeping } from './keeping.ts'
 import { migrate, migrationStatus, openCatalog } from './open.ts'
 
 const silent = { log: createLog('silent') }
 
 async function folder() {
   const path = await mkdtemp(join(tmpdir(), 'rowmill-catalog-'))
-  return { path, file: join(path, 'data', 'catalog.db'), [Symbol.asyncDispose]: () => rm(path, { recursive: true }) }
+  const file = join(path, 'data', 'catalog.db')
+  return { path, file, url: `sqlite:${file}`, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) }
 }
 
 testCatalog('sqlite', async () => {
-  const { file, ...rest } = await folder()
-  return { ...rest, open: () => openCatalog(file, silent) }
+  const { url, ...rest } = await folder()
+  return { ...rest, open: (keeping) => openCatalog(url, { ...silent, keeping: { ...usualKeeping, ...keeping } }) }
 })
 
 /** Runs a script in a process of its own, with a catalog `catalog` open on the file. */
@@ -33,7 +35,7 @@ function inProcess(file: string, script: string) {
     import { openCatalog } from ${JSON.stringify(import.meta.resolve('./open.ts'))}
     import { createLog } from ${JSON.stringify(import.meta.resolve('../log.ts'))}
     import { newId } from ${JSON.stringify(import.meta.resolve('../ids.ts'))}
-    const catalog = await openCatalog(${JSON.stringify(file)}, { log: createLog('warn') })
+    const catalog = await openCatalog(${JSON.stringify(`sqlite:${file}`)}, { log: createLog('warn') })
     ${script}
     await catalog[Symbol.asyncDispose]()`
   const child = spawn(process.execPath, ['--input-type=module', '-e', source], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -64,7 +66,7 @@ test('processes that open a new file at once share it, and each task is one proc
     return claimed
   }
   const claimed = (await Promise.all([run(), run(), run()])).flat()
-  await using catalog = await openCatalog(at.file, silent)
+  await using catalog = await openCatalog(at.url, silent)
   const tasks = await catalog.listTasks('local', { limit: 99 })
   assert.equal(tasks.length, 18)
   assert.deepEqual(claimed.toSorted(), tasks.map((task) => task.id).toSorted())
@@ -83,7 +85,7 @@ test('what was acknowledged before a kill is there after it', async () => {
     if (acknowledged.length === 40) child.kill('SIGKILL')
   })
   await once(child, 'close')
-  await using catalog = await openCatalog(at.file, silent)
+  await using catalog = await openCatalog(at.url, silent)
   const kept = new Set((await catalog.listUploads('local', { limit: 9_999 })).map((upload) => upload.id))
   assert.ok(acknowledged.length >= 40)
   for (const id of acknowledged) assert.ok(kept.has(id))
@@ -94,7 +96,7 @@ test('a catalog that is deleted while it is open comes back, with a warning', as
   await using at = await folder()
   const warnings: string[] = []
   const log = pino({ level: 'warn' }, { write: (line: string) => warnings.push(line) })
-  await using catalog = await openCatalog(at.file, { log })
+  await using catalog = await openCatalog(at.url, { log })
   const upload = { id: newId(), owner: 'local', name: 'x' }
   await catalog.createUpload(upload)
   await rm(join(at.path, 'data'), { recursive: true })
@@ -107,7 +109,7 @@ test('a catalog that is deleted while it is open comes back, with a warning', as
   await rm(at.file)
   const ids = Array.from({ length: 5 }, () => newId())
   await Promise.all(ids.map((id) => catalog.createUpload({ ...upload, id })))
-  await using other = await openCatalog(at.file, silent)
+  await using other = await openCatalog(at.url, silent)
   const kept = await other.listUploads('local', { limit: 9 })
   assert.deepEqual(kept.map(({ id }) => id).toSorted(), ids.toSorted())
   assert.equal(warnings.length, 2)
@@ -115,7 +117,7 @@ test('a catalog that is deleted while it is open comes back, with a warning', as
 
 test('a write whose file is deleted before its commit is refused, not acknowledged', async () => {
   await using at = await folder()
-  await using catalog = await openCatalog(at.file, silent)
+  await using catalog = await openCatalog(at.url, silent)
   // A write takes some turns, the same each time: one turn later each time, some deletion falls inside it.
   const refusals: unknown[] = []
   for (let turns = 0; refusals.length === 0; turns++) {
@@ -133,7 +135,7 @@ test('a write whose file is deleted before its commit is refused, not acknowledg
 
 test('nothing is lost when only the log beside the file is deleted, or the file is replaced', async () => {
   await using at = await folder()
-  await using catalog = await openCatalog(at.file, silent)
+  await using catalog = await openCatalog(at.url, silent)
   const make = async () => (await catalog.createUpload({ id: newId(), owner: 'local', name: 'x' })).id
   const first = await make()
   await rm(`${at.file}-wal`)
@@ -156,20 +158,24 @@ test('nothing is lost when only the log beside the file is deleted, or the file 
 
 test('opening migrates, and a schema from the future is refused', async () => {
   await using at = await folder()
-  const before = await migrationStatus(at.file)
+  const before = await migrationStatus(at.url, silent.log)
   assert.deepEqual(before.applied, [])
   assert.deepEqual(await readdir(at.path), [])
   // Several at once: one does it, the others find it done.
-  const applied = await Promise.all([migrate(at.file), migrate(at.file), migrate(at.file)])
+  const applied = await Promise.all([
+    migrate(at.url, silent.log),
+    migrate(at.url, silent.log),
+    migrate(at.url, silent.log),
+  ])
   assert.deepEqual(applied.flat(), before.pending)
-  assert.deepEqual(await migrationStatus(at.file), { applied: before.pending, pending: [], unknown: [] })
-  await (await openCatalog(at.file, silent))[Symbol.asyncDispose]()
+  assert.deepEqual(await migrationStatus(at.url, silent.log), { applied: before.pending, pending: [], unknown: [] })
+  await (await openCatalog(at.url, silent))[Symbol.asyncDispose]()
 
   const db = new DatabaseSync(at.file)
   db.exec(`insert into kysely_migration values ('9999_from_tomorrow', '2999-01-01T00:00:00.000Z')`)
   db.close()
-  assert.deepEqual((await migrationStatus(at.file)).unknown, ['9999_from_tomorrow'])
-  for (const open of [() => openCatalog(at.file, silent), () => migrate(at.file)]) {
+  assert.deepEqual((await migrationStatus(at.url, silent.log)).unknown, ['9999_from_tomorrow'])
+  for (const open of [() => openCatalog(at.url, silent), () => migrate(at.url, silent.log)]) {
     await assert.rejects(open, { code: 'conflict', message: /newer Rowmill.*9999_from_tomorrow/ })
   }
 })
@@ -179,12 +185,12 @@ test('a migration that fails half-way leaves nothing of itself', async () => {
   await mkdir(join(at.path, 'data'))
   const db = new DatabaseSync(at.file)
   db.exec('create table outputs (in_the_way integer)')
-  await assert.rejects(migrate(at.file), { code: 'internal' })
+  await assert.rejects(migrate(at.url, silent.log), { code: 'internal' })
   db.exec('drop table outputs')
   db.close()
-  const { applied, pending } = await migrationStatus(at.file)
+  const { applied, pending } = await migrationStatus(at.url, silent.log)
   assert.deepEqual(applied, [])
-  assert.deepEqual(await migrate(at.file), pending)
+  assert.deepEqual(await migrate(at.url, silent.log), pending)
 })
 
 test('what cannot hold a catalog is refused in clear words', async () => {
@@ -193,19 +199,28 @@ test('what cannot hold a catalog is refused in clear words', async () => {
   await writeFile(text, 'This is no database, however long it is read.'.repeat(50))
   const isFolder = join(at.path, 'folder')
   await mkdir(isFolder)
-  await assert.rejects(openCatalog(text, silent), { code: 'unavailable', message: /text is damaged or no SQLite/ })
-  await assert.rejects(openCatalog(isFolder, silent), { code: 'unavailable', message: /folder cannot be used/ })
-  await assert.rejects(openCatalog(join(text, 'db'), silent), { code: 'unavailable', message: /ENOTDIR|EEXIST/ })
+  await assert.rejects(openCatalog(`sqlite:${text}`, silent), {
+    code: 'unavailable',
+    message: /text is damaged or no SQLite/,
+  })
+  await assert.rejects(openCatalog(`sqlite:${isFolder}`, silent), {
+    code: 'unavailable',
+    message: /folder cannot be used/,
+  })
+  await assert.rejects(openCatalog(`sqlite:${join(text, 'db')}`, silent), {
+    code: 'unavailable',
+    message: /ENOTDIR|EEXIST/,
+  })
   // A database in memory has no write-ahead log: the same refusal as on a filesystem that cannot have one.
-  await assert.rejects(openCatalog(':memory:', silent), { code: 'unavailable', message: /journal_mode memory/ })
+  await assert.rejects(openCatalog('sqlite::memory:', silent), { code: 'unavailable', message: /journal_mode memory/ })
 })
 
 test('a catalog that breaks while it is open says so, and works again once it is repaired', async () => {
   await using at = await folder()
-  await using catalog = await openCatalog(at.file, silent)
+  await using catalog = await openCatalog(at.url, silent)
   const upload = await catalog.createUpload({ id: newId(), owner: 'local', name: 'x' })
   const copy = join(at.path, 'copy.db')
-  await using other = await openCatalog(at.file, silent)
+  await using other = await openCatalog(at.url, silent)
   await other.ping()
   const source = new DatabaseSync(at.file)
   source.exec(`vacuum into '${copy}'`)

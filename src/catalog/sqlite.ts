@@ -21,7 +21,9 @@ import {
 import { makeFolder, syncFolder } from '../durable.ts'
 import { AppError, asAppError, errnoOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { Database, Tables } from './tables.ts'
+import type { Database } from './database.ts'
+import { standard } from './dialect.ts'
+import type { Tables } from './tables.ts'
 
 /** How long a statement waits for another connection's transaction. */
 const busyMs = 5_000
@@ -49,7 +51,10 @@ export function openSqlite(path: string, options: Options = {}): Database {
   const db = new Kysely<Tables>({ dialect })
   return {
     db,
+    dialect: standard,
     now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
+    // Whoever writes has the whole file for himself.
+    async lock() {},
     async checkIntegrity() {
       const pages = await sql<{ integrity_check: string }>`pragma integrity_check`.execute(db)
       const links = await sql<{ table: string; rowid: number; parent: string }>`pragma foreign_key_check`.execute(db)

@@ -2,7 +2,6 @@
  * The catalog's tables as Kysely sees them. Ids are text, times whole milliseconds, JSON is text: types that SQLite,
  * PostgreSQL and MySQL share. What a column means stands in `model.ts`.
  */
-import type { Kysely, RawBuilder } from 'kysely'
 import type { ErrorCode } from '../errors.ts'
 import type { LoadMode, OutputFormat, SetState, TaskState, Upload, UploadState } from '../model.ts'
 
@@ -175,13 +174,4 @@ export interface TableOutputRow {
   mode: LoadMode
   rows: number
   undoable: 0 | 1
-}
-
-/** What each kind of database brings; the rest of the catalog is the same for all. Its errors are AppErrors. */
-export interface Database {
-  readonly db: Kysely<Tables>
-  /** The database's own clock, in milliseconds: the one clock that all processes share. */
-  readonly now: RawBuilder<number>
-  /** What the database's own check finds wrong, a line each; slow. */
-  checkIntegrity(): Promise<string[]>
 }

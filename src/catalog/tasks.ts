@@ -1,4 +1,4 @@
-import type { Kysely, RawBuilder, Transaction } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import {
   checkMove,
@@ -13,7 +13,8 @@ import {
 import type { Balances, Plan } from '../balances.ts'
 import type { Task, TaskError, TaskInput, Warning } from '../model.ts'
 import type { Catalog, Keeping, NewTask } from '../ports.ts'
-import type { Database, Tables, TaskRow } from './tables.ts'
+import { type Database, transact } from './database.ts'
+import type { Tables, TaskRow } from './tables.ts'
 import { batches } from './batches.ts'
 import { later } from './later.ts'
 import { settle } from './receipts.ts'
@@ -22,12 +23,13 @@ import { holdUploads } from './uploads.ts'
 
 type Tasks = Pick<Catalog, 'createTask' | 'getTask' | 'listTasks' | 'cancel'>
 
-export function tasks({ db, now }: Database, keeping: Keeping): Tasks {
+export function tasks(database: Database, keeping: Keeping): Tasks {
+  const { db, now } = database
   return {
     createTask: (task, receipt) =>
-      db.transaction().execute(async (trx) => {
-        const id = await insertTask(trx, now, task)
-        await settle(trx, now, receipt, { task: id, duplicate: id === task.id ? 0 : 1 }, keeping)
+      transact(database, async (trx) => {
+        const id = await insertTask(trx, database, task)
+        await settle(trx, database, receipt, { task: id, duplicate: id === task.id ? 0 : 1 }, keeping)
         return await needTask(trx, id)
       }),
 
@@ -41,7 +43,7 @@ export function tasks({ db, now }: Database, keeping: Keeping): Tasks {
     },
 
     cancel: (id) =>
-      db.transaction().execute(async (trx) => {
+      transact(database, async (trx) => {
         const { numUpdatedRows } = await trx
           .updateTable('tasks')
           .set({
@@ -63,15 +65,18 @@ export function tasks({ db, now }: Database, keeping: Keeping): Tasks {
 }
 
 /** @returns the task's id; or that of the earlier one that it would only repeat. */
-export async function insertTask(trx: Transaction<Tables>, now: RawBuilder<number>, task: NewTask): Promise<string> {
+export async function insertTask(trx: Transaction<Tables>, database: Database, task: NewTask): Promise<string> {
   await holdUploads(
     trx,
     task.inputs.map((input) => input.upload),
     'complete',
   )
   const { id, owner, pipeline, pipelineText, params, inputs, retryOf, corrects, undoes } = task
-  const earlier = task.repeatKey === null || task.again ? undefined : await repeatedBy(trx, owner, task.repeatKey, id)
-  if (earlier !== undefined) return earlier
+  const { now } = database
+  if (task.repeatKey !== null && !task.again) {
+    const earlier = await repeatedBy(trx, database, owner, task.repeatKey, id)
+    if (earlier !== undefined) return earlier
+  }
   const goesOn = retryOf === null ? undefined : await goOn(trx, retryOf)
   if (corrects !== null) await holdUncorrected(trx, corrects, goesOn?.delivery)
   if (undoes !== null) await holdUndoable(trx, undoes, goesOn?.delivery)

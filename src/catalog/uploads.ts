@@ -10,7 +10,8 @@ import { uploadOf } from './nouns.ts'
 import { roomFor, take, takenBy } from './quotas.ts'
 import { settle } from './receipts.ts'
 import { joinSet } from './sets.ts'
-import type { Database, Tables, UploadRow } from './tables.ts'
+import { type Database, transact } from './database.ts'
+import type { Tables, UploadRow } from './tables.ts'
 
 type Uploads = Pick<
   Catalog,
@@ -25,15 +26,16 @@ type Uploads = Pick<
   | 'partBlobs'
 >
 
-export function uploads({ db, now }: Database, keeping: Keeping): Uploads {
+export function uploads(database: Database, keeping: Keeping): Uploads {
+  const { db, now } = database
   return {
     createUpload: ({ set, ...upload }, receipt) =>
-      db.transaction().execute(async (trx) => {
+      transact(database, async (trx) => {
         const { id, owner, name, size = null } = upload
         const { comes = 'in order', pieces = null, claimedSha256 = null, order = null } = upload
         // There has to be room for what is announced, also where it is not reserved.
-        await take(trx, owner, size ?? 0, keeping)
-        await take(trx, owner, takenBy({ comes, state: 'open', bytes: 0, size }) - (size ?? 0), keeping)
+        await take(trx, database, owner, size ?? 0, keeping)
+        await take(trx, database, owner, takenBy({ comes, state: 'open', bytes: 0, size }) - (size ?? 0), keeping)
         await trx
           .insertInto('uploads')
           .values({
@@ -47,13 +49,13 @@ export function uploads({ db, now }: Database, keeping: Keeping): Uploads {
             pieces,
             joined: 'as bytes',
             claimed_sha256: claimedSha256,
-            set_id: set === undefined ? null : await joinSet(trx, now, owner, set, keeping),
+            set_id: set === undefined ? null : await joinSet(trx, database, owner, set, keeping),
             task_order: order === null ? null : JSON.stringify(order),
             created_at: now,
             expires_at: later(now, keeping.incompleteMs),
           })
           .execute()
-        await settle(trx, now, receipt, { upload: id }, keeping)
+        await settle(trx, database, receipt, { upload: id }, keeping)
         return await needUpload(trx, id)
       }),
 
@@ -66,9 +68,9 @@ export function uploads({ db, now }: Database, keeping: Keeping): Uploads {
     },
 
     addPart: (part) =>
-      db.transaction().execute(async (trx) => {
+      transact(database, async (trx) => {
         const open = await holdOpen(trx, part.upload)
-        const unused = await addPart(trx, open, part, now, keeping)
+        const unused = await addPart(trx, database, open, part, keeping)
         return { upload: await needUpload(trx, part.upload), unused, missing: await missingPieces(trx, open) }
       }),
 
@@ -102,12 +104,23 @@ export async function holdOpen(trx: Transaction<Tables>, id: string): Promise<Up
   return await needRow(trx, id)
 }
 
+/** Locks uploads, in whatever state, for the rest of the transaction. */
+export async function lockUploads(trx: Transaction<Tables>, ids: readonly string[]): Promise<void> {
+  for (const some of batches(ids)) {
+    await trx
+      .updateTable('uploads')
+      .set((column) => ({ state: column.ref('state') }))
+      .where('id', 'in', some)
+      .execute()
+  }
+}
+
 /**
  * Locks uploads in a state for the rest of the transaction.
  * @throws {AppError} not_found, conflict or gone, when one is not there or not in that state.
  */
 export async function holdUploads(trx: Transaction<Tables>, ids: readonly string[], state: UploadState): Promise<void> {
-  for (const some of batches([...new Set(ids)])) {
+  for (const some of batches([...new Set(ids)].toSorted())) {
     // An update that changes nothing is the row lock that every database has; SQLite knows no SELECT … FOR UPDATE.
     const { numUpdatedRows } = await trx
       .updateTable('uploads')

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { createReadStream, existsSync } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import manifest from '../../package.json' with { type: 'json' }
-import { type App, catalogPath, startApp } from '../app.ts'
+import { type App, startApp } from '../app.ts'
 import { local } from '../auth/authorize.ts'
 import { settings } from '../config.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
@@ -20,7 +20,7 @@ export interface ServeArgs {
 /** Runs the service until it is told to stop; then running tasks finish or go back to the queue. */
 export async function serve({ example }: ServeArgs, context: Context): Promise<ExitCode> {
   const { config, signal, stdout, log } = context
-  const isNew = !existsSync(catalogPath(config))
+  const isNew = config.CATALOG_URL === undefined && !existsSync(join(config.DATA, 'catalog.db'))
   await using app = await startApp(config, { version: manifest.version, log })
   const url = app.url.replace('127.0.0.1', 'localhost')
   stdout.write(`Rowmill ${manifest.version} is at ${url} (API documentation: ${url}/docs). Data: ${config.DATA}\n`)

@@ -24,7 +24,7 @@ async function open(change: (deps: IngestDeps) => Partial<IngestDeps> = () => ({
   const folder = await mkdtemp(join(tmpdir(), 'rowmill-ingest-'))
   stack.defer(() => rm(folder, { recursive: true }))
   const log = createLog('silent')
-  const catalog = stack.use(await openCatalog(join(folder, 'catalog.db'), { log }))
+  const catalog = stack.use(await openCatalog(`sqlite:${join(folder, 'catalog.db')}`, { log }))
   const deps: IngestDeps = {
     catalog,
     blobs: await openDiskBlobs(join(folder, 'blobs'), { log }),

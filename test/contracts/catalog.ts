@@ -5,32 +5,40 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { newId } from '../../src/ids.ts'
 import type { Task } from '../../src/model.ts'
-import type { Catalog, Verdict } from '../../src/ports.ts'
+import type { Catalog, Keeping, Verdict } from '../../src/ports.ts'
 import { again, closing, code, crashedOut, failed, get, hour, lapsed } from './catalog-samples.ts'
 import { queued, succeeded, taskOf, upload, walk } from './catalog-samples.ts'
 import { commitsContract } from './catalog-commits.ts'
+import { racesContract } from './catalog-races.ts'
 import { anySequence } from './task-model.ts'
 
 /** A database of one test's own. Each `open` is a connection of its own, as another process would have it. */
 export interface CatalogStore extends AsyncDisposable {
-  open(): Promise<Catalog>
+  open(keeping?: Partial<Keeping>): Promise<Catalog>
+}
+
+export interface CheckedStore extends Pick<CatalogStore, 'open'> {
+  /** One that nobody has opened yet. */
+  another(): Promise<CatalogStore>
 }
 
 /** Runs a check on a catalog of its own. */
-export type CheckCatalog = (what: string, body: (catalog: Catalog, store: CatalogStore) => Promise<void>) => void
+export type CheckCatalog = (what: string, body: (catalog: Catalog, store: CheckedStore) => Promise<void>) => void
 
+/** @param makeStore makes a new, empty database each time. */
 export function testCatalog(name: string, makeStore: () => Promise<CatalogStore>): void {
   const check: CheckCatalog = (what, body) => {
     void test(`${name}: ${what}`, async () => {
       await using store = await makeStore()
       await using catalog = await store.open()
-      await body(catalog, store)
+      await body(catalog, { ...store, another: makeStore })
       await using after = await store.open()
       assert.deepEqual(await after.checkIntegrity(), [])
     })
   }
 
   commitsContract(check)
+  racesContract(check)
 
   check('an upload is open, takes parts in any order, and is closed once', async (catalog) => {
     const id = newId()

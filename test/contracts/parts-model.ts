@@ -355,7 +355,7 @@ export async function anyUploads({ runs, seed }: { runs: number; seed?: number }
   await using folder = await temporaryFolder()
   const log = createLog('silent')
   const keeping = { ...usualKeeping, ownerQuota }
-  await using catalog = await openCatalog(folder.at('catalog.db'), { log, keeping })
+  await using catalog = await openCatalog(`sqlite:${folder.at('catalog.db')}`, { log, keeping })
   await using queue = openLocalQueue(catalog, { pollMs: 60_000, log })
   const blobs = await openDiskBlobs(folder.at('blobs'), { log })
   const { uploads } = createIngest({

@@ -15,7 +15,7 @@ const hour = 3_600_000
 /** A catalog with tasks that are due, since bells are for those. */
 export async function makeCatalog(count: number) {
   const folder = await mkdtemp(join(tmpdir(), 'rowmill-queue-'))
-  const catalog = await openCatalog(join(folder, 'catalog.db'), { log: createLog('silent') })
+  const catalog = await openCatalog(`sqlite:${join(folder, 'catalog.db')}`, { log: createLog('silent') })
   const tasks: string[] = []
   for (let n = 0; n < count; n++) {
     tasks.push((await catalog.createTask(taskOf([]))).id)

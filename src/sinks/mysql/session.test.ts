@@ -110,7 +110,7 @@ test('MySQL: a URL takes “?tls=require”, and nothing else behind a “?”',
       assert.throws(
         () => accepted(url + search),
         ({ message }: AppError) => {
-          assert.match(message, /it takes nothing behind a “[?]” but tls=require/)
+          assert.match(message, /nothing behind a “[?]” but tls=require/)
           assert.doesNotMatch(message, /secret|debug/)
           return true
         },

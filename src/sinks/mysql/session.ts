@@ -2,15 +2,10 @@
 import { Socket } from 'node:net'
 import { PassThrough, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import {
-  type ConnectionOptions,
-  createConnection,
-  type QueryOptions,
-  type ResultSetHeader,
-  type RowDataPacket,
-} from 'mysql2/promise'
-import { AppError, type ErrorCode } from '../../errors.ts'
-import { translated } from './errors.ts'
+import { createConnection, type QueryOptions, type ResultSetHeader, type RowDataPacket } from 'mysql2/promise'
+import { connectionOptions, greeted } from '../../databases/mysql-greeting.ts'
+import { translated } from '../../databases/mysql.ts'
+import { AppError } from '../../errors.ts'
 
 /** What MySQL says of a statement that has no rows. */
 export type Result = Pick<ResultSetHeader, 'affectedRows' | 'warningStatus' | 'info'>
@@ -57,6 +52,7 @@ const settings = `SET SESSION autocommit = 1, sql_mode = '${modes.join()}', time
  * @throws {AppError} unavailable, unprocessable
  */
 export async function connect(sink: string, url: string, table: string, signal?: AbortSignal): Promise<Session> {
+  const named = { name: `The database ${sink} (MySQL)`, url: 'the URL of the sink' }
   const socket = new Socket()
   const cut = () => socket.destroy()
   signal?.addEventListener('abort', cut)
@@ -65,16 +61,16 @@ export async function connect(sink: string, url: string, table: string, signal?:
     try {
       return await call()
     } catch (error) {
-      throw translated(sink, error, plain)
+      throw translated(named, error, plain)
     }
   }
-  const connection = await greeted(sink, socket, () => told(() => createConnection(optionsOf(url, socket)))).catch(
-    (error: unknown) => {
-      signal?.removeEventListener('abort', cut)
-      cut()
-      throw error
-    },
-  )
+  const connection = await greeted(named, socket, () =>
+    told(() => createConnection(connectionOptions(url, socket))),
+  ).catch((error: unknown) => {
+    signal?.removeEventListener('abort', cut)
+    cut()
+    throw error
+  })
   // A session that is ended while nobody waits for it is told by the next call.
   connection.on('error', () => {})
   const query = async <T extends ResultSetHeader | RowDataPacket[]>(
@@ -124,49 +120,6 @@ export async function connect(sink: string, url: string, table: string, signal?:
     await end()
     throw error
   }
-}
-
-/** @param url with `?tls=require` where nothing may go unencrypted, and to nobody but the host that it names. */
-function optionsOf(url: string, socket: Socket): ConnectionOptions {
-  const uri = new URL(url)
-  const tls = uri.searchParams.get('tls')
-  uri.searchParams.delete('tls')
-  return {
-    uri: uri.href,
-    charset: 'utf8mb4_bin',
-    disableEval: true,
-    ...(tls === 'require' && { ssl: { rejectUnauthorized: true, verifyIdentity: true } }),
-    stream: ({ config: { host = 'localhost', port = 3306 } }: { config: ConnectionOptions }) =>
-      socket.setKeepAlive(true).setNoDelay(true).connect(port, host),
-  }
-}
-
-/** A server of MySQL's speaks first, and what it says begins so: a packet's length and number, and the protocol or an error. */
-const greetings: ReadonlySet<number> = new Set([10, 255])
-
-/** @throws {AppError} what `call` throws, or else what answers in its place. */
-async function greeted<T>(sink: string, socket: Socket, call: () => Promise<T>): Promise<T> {
-  let state: 'away' | 'silent' | 'MySQL' | 'other' = 'away'
-  socket.once('connect', () => (state = 'silent'))
-  socket.once('data', (bytes: Buffer) => (state = greetings.has(bytes[4] ?? 0) ? 'MySQL' : 'other'))
-  try {
-    return await call()
-  } catch (error) {
-    const { code, what } = strangers[state] ?? {}
-    if (code === undefined) throw error
-    throw new AppError(code, `The database ${sink} (MySQL): ${what}.`, { cause: error })
-  }
-}
-
-const strangers: Readonly<Record<string, { readonly code: ErrorCode; readonly what: string } | undefined>> = {
-  silent: {
-    code: 'unavailable',
-    what: 'it takes the connection and says nothing; look whether it is well, and whether the URL of the sink names its host and port',
-  },
-  other: {
-    code: 'unprocessable',
-    what: 'what answers there speaks another language than MySQL; correct host and port in the URL of the sink',
-  },
 }
 
 /**

@@ -5,7 +5,8 @@
 import { Socket } from 'node:net'
 import pg from 'pg'
 import type { DeliveryId } from '../../ports.ts'
-import { translated, translatedConnecting } from './errors.ts'
+import { translated, translatedConnecting } from '../../databases/postgres.ts'
+import type { Named } from '../../databases/unreachable.ts'
 import { cutBy } from '../tables.ts'
 
 export interface Session extends AsyncDisposable {
@@ -40,14 +41,15 @@ const sessionSettings = {
  */
 export async function connect(sink: string, url: string, name: string, signal?: AbortSignal): Promise<Session> {
   const socket = new Socket()
-  const client = newClient(sink, url, name, socket)
+  const server = { name: `The database ${sink} (PostgreSQL)`, url: 'the URL of the sink' }
+  const client = newClient(server, url, name, socket)
   // A session that is ended while nobody waits for it is told by the next call.
   client.on('error', () => {})
   const told = async <T>(call: () => Promise<T>) => {
     try {
       return await call()
     } catch (error) {
-      throw translated(sink, error)
+      throw translated(server, error)
     }
   }
   const cut = () => void socket.destroy()
@@ -56,7 +58,7 @@ export async function connect(sink: string, url: string, name: string, signal?: 
   } catch (error) {
     cut()
     signal?.throwIfAborted()
-    throw translatedConnecting(sink, error)
+    throw translatedConnecting(server, error)
   }
   return {
     client,
@@ -71,7 +73,7 @@ export async function connect(sink: string, url: string, name: string, signal?: 
   }
 }
 
-function newClient(sink: string, url: string, name: string, socket: Socket): pg.Client {
+function newClient(server: Named, url: string, name: string, socket: Socket): pg.Client {
   try {
     return new pg.Client({
       connectionString: url,
@@ -87,6 +89,6 @@ function newClient(sink: string, url: string, name: string, socket: Socket): pg.
     })
   } catch (error) {
     // A file with certificates is read at once.
-    throw translatedConnecting(sink, error)
+    throw translatedConnecting(server, error)
   }
 }

@@ -1,26 +1,23 @@
 /** What PostgreSQL says, as our errors: by its SQLSTATE (PostgreSQL's documentation, Appendix A). */
 import pg from 'pg'
-import { AppError, type ErrorCode, errnoOf } from '../../errors.ts'
-import { againIf, unreachable } from '../unreachable.ts'
+import { AppError, type ErrorCode, errnoOf } from '../errors.ts'
+import { againIf, type Meaning, type Named, unreachable } from './unreachable.ts'
 
 /** The longest prefix of the SQLSTATE decides. */
-const states: Readonly<Record<string, readonly [code: ErrorCode, what: string]>> = {
+const statesOf = (url: string): Readonly<Record<string, Meaning>> => ({
   '08': ['unavailable', 'the connection broke off'],
-  '57P0': [
-    'unavailable',
-    'the session was ended, as a later attempt at the same load does, or the server starts or stops',
-  ],
+  '57P0': ['unavailable', 'the session was ended, or the server starts or stops'],
   '53': ['unavailable', 'it is short of memory or connections'],
   '53100': ['full', 'its disk is full; free some space there'],
   '40': ['unavailable', 'another session was in the way'],
   '55P03': ['unavailable', 'another session holds the table'],
   '25006': ['unavailable', 'it takes no writes at present: it is read-only'],
-  '28': ['unprocessable', 'it refuses the login; correct user and password in the URL of the sink'],
+  '28': ['unprocessable', `it refuses the login; correct user and password in ${url}`],
   '28000': [
     'unprocessable',
-    'it does not let this user in, or not from here, or not without TLS; correct the URL of the sink, or its pg_hba.conf',
+    `it does not let this user in, or not from here, or not without TLS; correct ${url}, or its pg_hba.conf`,
   ],
-  '3D000': ['unprocessable', 'there is no such database; correct the URL of the sink'],
+  '3D000': ['unprocessable', `there is no such database; correct ${url}`],
   '42501': ['unprocessable', 'the user may not do this; grant it'],
   '22': ['unprocessable', 'it refuses a value'],
   '23': ['unprocessable', 'it refuses a row'],
@@ -34,18 +31,19 @@ const states: Readonly<Record<string, readonly [code: ErrorCode, what: string]>>
   '57014': ['unavailable', 'the statement was cancelled'],
   '54': ['unprocessable', 'it is too much for it'],
   P0: ['unprocessable', 'a trigger or function of the table refuses'],
-}
+})
 
-/** @param sink its name; nothing of its URL is ever told. */
-export function translated(sink: string, error: unknown): unknown {
+/** What a call to the server has thrown, as an AppError, with `details.sqlState` where the server has said it itself. */
+export function translated(server: Named, error: unknown): unknown {
   if (error instanceof AppError) return error
   const refuse = (code: ErrorCode, what: string, details?: Record<string, unknown>) =>
-    new AppError(code, `The database ${sink} (PostgreSQL): ${what}.${againIf(code)}`, {
+    new AppError(code, `${server.name}: ${what}.${againIf(code)}`, {
       cause: error,
       ...(details && { details }),
     })
   if (error instanceof pg.DatabaseError) {
     const { code: state = '', message, detail, constraint, column, where } = error
+    const states = statesOf(server.url)
     const prefix = Object.keys(states)
       .filter((one) => state.startsWith(one))
       .toSorted((a, b) => b.length - a.length)[0]
@@ -64,11 +62,9 @@ export function translated(sink: string, error: unknown): unknown {
       ...(column && { column }),
     })
   }
-  const away = unreachable(error) ?? (error instanceof Error ? ofDriver(error) : undefined)
+  const away = unreachable(error, server) ?? (error instanceof Error ? ofDriver(error) : undefined)
   return away === undefined ? error : refuse(...away)
 }
-
-type Meaning = readonly [code: ErrorCode, what: string]
 
 /** What pg says itself has no code. */
 function ofDriver({ message }: Error): Meaning | undefined {
@@ -78,30 +74,27 @@ function ofDriver({ message }: Error): Meaning | undefined {
 }
 
 /** What stands in the way of a session, by what pg says; the last of them where something says what nobody understands. */
-const noSessions: readonly (readonly [message: RegExp, what: string])[] = [
-  [
-    /does not support SSL/,
-    'it takes no connections with TLS; set that up there, or leave sslmode out of the URL of the sink',
-  ],
-  [/establishing an SSL/, 'what answers is no PostgreSQL server; correct host and port in the URL of the sink'],
-  [/password must be/, 'it wants a password; write it in the URL of the sink'],
+const noSessionsOf = (url: string): readonly (readonly [message: RegExp, what: string])[] => [
+  [/does not support SSL/, `it takes no connections with TLS; set that up there, or leave sslmode out of ${url}`],
+  [/establishing an SSL/, `what answers is no PostgreSQL server; correct host and port in ${url}`],
+  [/password must be/, `it wants a password; write it in ${url}`],
   [
     /SASL|authentication/i,
     'it wants a login of a kind that is not known here; let the user log in with a password (scram-sha-256)',
   ],
-  [/ENOENT|EACCES|EISDIR/, 'a file that its URL names for TLS cannot be read; correct the URL of the sink'],
+  [/ENOENT|EACCES|EISDIR/, `a file that its URL names for TLS cannot be read; correct ${url}`],
   [
     /certificate|altname|self.signed/i,
-    'its certificate is not to be trusted; correct sslmode or sslrootcert in the URL of the sink',
+    `its certificate is not to be trusted; correct sslmode or sslrootcert in ${url}`,
   ],
-  [/./s, 'what answers is no PostgreSQL server, or its TLS is not to be understood; correct the URL of the sink'],
+  [/./s, `what answers is no PostgreSQL server, or its TLS is not to be understood; correct ${url}`],
 ]
 
 /** The same for a session that does not come about: whatever went wrong, it is the server's or the URL's. */
-export function translatedConnecting(sink: string, error: unknown): unknown {
-  const known = translated(sink, error)
+export function translatedConnecting(server: Named, error: unknown): unknown {
+  const known = translated(server, error)
   if (known instanceof AppError || !(known instanceof Error)) return known
   const said = `${errnoOf(known) ?? ''} ${known.message}`
-  const what = noSessions.find(([message]) => message.test(said))?.[1] ?? ''
-  return new AppError('unprocessable', `The database ${sink} (PostgreSQL): ${what}.`, { cause: error })
+  const what = noSessionsOf(server.url).find(([message]) => message.test(said))?.[1] ?? ''
+  return new AppError('unprocessable', `${server.name}: ${what}.`, { cause: error })
 }
