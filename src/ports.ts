@@ -228,6 +228,7 @@ export interface Catalog extends AsyncDisposable {
   cancelRepeated(id: string, attempt: number, repeatKey: string): Promise<string | undefined>
   /** What a task began its commit with; undefined when it has not. */
   targets(id: string): Promise<Targets | undefined>
+  /** True also when this attempt has ended it just so before: whoever got no answer asks again. */
   finish(id: string, attempt: number, verdict: Verdict): Promise<boolean>
   /** @throws {AppError} conflict, when the task has ended, or has begun to commit. */
   cancel(id: string): Promise<Task>

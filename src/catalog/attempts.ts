@@ -122,7 +122,7 @@ export function attempts(database: Database, keeping: Keeping): Attempts {
       if (verdict.state === 'succeeded') checkBalances(verdict.balances)
       return await transact(database, async (trx) => {
         const { numUpdatedRows } = await held(trx, id, attempt).set(changes(verdict)).executeTakeFirst()
-        if (numUpdatedRows === 0n) return false
+        if (numUpdatedRows === 0n) return await hasEnded(trx, id, attempt, verdict)
         if (verdict.state === 'succeeded') await insertOutputs(trx, id, verdict.outputs)
         return true
       })
@@ -163,6 +163,20 @@ export function attempts(database: Database, keeping: Keeping): Attempts {
  */
 function held(db: Kysely<Tables> | Transaction<Tables>, id: string, attempt: number) {
   return db.updateTable('tasks').where('id', '=', id).where('state', '=', 'running').where('attempt', '=', attempt)
+}
+
+/** Whether this very attempt has ended the task so already: the answer to that may have been lost. */
+async function hasEnded(trx: Transaction<Tables>, id: string, attempt: number, verdict: Verdict): Promise<boolean> {
+  if (verdict.state === 'queued') return false
+  const row = await trx
+    .selectFrom('tasks')
+    .select(['rejects_blob', 'error_code'])
+    .where('id', '=', id)
+    .where('attempt', '=', attempt)
+    .where('state', '=', verdict.state)
+    .executeTakeFirst()
+  const error = verdict.state === 'failed' ? verdict.error.code : null
+  return row !== undefined && row.error_code === error && row.rejects_blob === (verdict.rejects?.blob ?? null)
 }
 
 async function insertOutputs(trx: Transaction<Tables>, task: string, outputs: readonly Output[]): Promise<void> {

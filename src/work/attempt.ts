@@ -15,6 +15,7 @@ import { startDeadline } from './deadline.ts'
 import { startHeart } from './heart.ts'
 import { contentsOf, fetchInputs, repeatKeyOf, sameFiles } from './inputs.ts'
 import { originOf } from './origin.ts'
+import { tellCatalog } from './ending.ts'
 import { checkPlan, type Planned, planOf } from './plan.ts'
 import { afterError, type RetryPolicy } from './retry.ts'
 import { type Sinks, targetsOf } from './targets.ts'
@@ -131,7 +132,14 @@ async function deliver(
           rejects,
           crashed: false,
         }
-  if (!(await finish(deps, task, task.committing ? tellBegun(verdict) : verdict))) return undefined
+  const hasEnded = await finish(deps, task, task.committing ? tellBegun(verdict) : verdict, signal).catch(
+    (error: unknown) => {
+      // It may be written down all the same, and then this is what it names. A sweep decides.
+      debris.move()
+      throw error
+    },
+  )
+  if (!hasEnded) return undefined
   debris.move()
   return verdict.state
 
@@ -159,7 +167,7 @@ async function undo(deps: WorkDeps, task: Task, { signal }: RunOptions): Promise
   const undone = await undoTask({ ...deps, signal, onCommit: () => commit(deps, task, {}) }, task)
   const nothing = { balances: { inputs: {}, outputs: {} }, warnings: [], outputs: [], rejects: null }
   const verdict = { state: 'succeeded', ...nothing, undone } as const
-  return (await finish(deps, task, verdict)) ? verdict.state : undefined
+  return (await finish(deps, task, verdict, signal)) ? verdict.state : undefined
 }
 
 /** @throws {AppError} conflict, when the task is no longer this attempt's. */
@@ -168,10 +176,10 @@ async function commit({ catalog }: WorkDeps, { id, attempt }: Task, targets: Tar
   throw new AppError('conflict', `Task ${id}: ${overtaken}.`)
 }
 
-async function finish({ catalog, fail }: WorkDeps, { id, attempt }: Task, verdict: Verdict): Promise<boolean> {
-  fail?.('before-finish')
-  if (!(await catalog.finish(id, attempt, verdict))) return false
-  fail?.('after-finish')
+async function finish(deps: WorkDeps, task: Task, verdict: Verdict, signal: AbortSignal): Promise<boolean> {
+  deps.fail?.('before-finish')
+  if (!(await tellCatalog(deps, task, verdict, signal))) return false
+  deps.fail?.('after-finish')
   return true
 }
 

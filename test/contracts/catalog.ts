@@ -165,7 +165,12 @@ export function testCatalog(name: string, makeStore: () => Promise<CatalogStore>
     await unchangedBy(3)
     assert.equal(second?.startedAt, first?.startedAt)
     assert.equal(await catalog.finish(id, 2, succeeded), true)
-    await unchangedBy(2)
+    const ended = await get(catalog, id)
+    // The answer may have been lost.
+    assert.equal(await catalog.finish(id, 2, succeeded), true)
+    assert.equal(await catalog.finish(id, 2, failed), false)
+    assert.deepEqual(await get(catalog, id), ended)
+    await unchangedBy(3)
     const { state, outputs, rejects, warnings, balances, endedAt } = await get(catalog, id)
     assert.deepEqual({ state, outputs, rejects, warnings, balances }, succeeded)
     assert.ok(endedAt !== null && endedAt >= (first?.startedAt ?? Number.POSITIVE_INFINITY))
