@@ -66,7 +66,9 @@ const finishes = (name: string, verdict: Verdict, change: (before: Expected) => 
       const holds = before.state === 'running' && behind === 0
       const isRepeated = isEnded(before.state) && behind === 0 && before.told === verdict
       assert.equal(await catalog.finish(id, before.attempt - behind, verdict), holds || isRepeated)
-      return holds ? { ...before, ...free, ...change(before), told: verdict } : before
+      return holds
+        ? { ...before, ...free, ...change(before), told: verdict.state === 'queued' ? undefined : verdict }
+        : before
     },
   }))
 
