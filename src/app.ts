@@ -16,11 +16,11 @@ import type { Log } from './log.ts'
 import { loadPipelines, pipelineFolders } from './pipeline/load.ts'
 import type { Keeping, Sink } from './ports.ts'
 import { openLocalQueue } from './queue/local.ts'
-import { openTableSinks } from './sinks/open.ts'
+import { openTableSinks, tableSinkNames } from './sinks/open.ts'
 import { resultsSink } from './sinks/results.ts'
 import { startJanitor } from './work/janitor.ts'
 import { limitsOf, openSupervisor } from './work/supervisor.ts'
-import { startWorker } from './work/worker.ts'
+import { startWorker, type WorkerOptions } from './work/worker.ts'
 
 export interface App extends AsyncDisposable {
   /** Where it listens, such as `http://127.0.0.1:5000`. */
@@ -35,105 +35,47 @@ export function catalogUrl({ CATALOG_URL, DATA }: Pick<Config, 'CATALOG_URL' | '
 }
 
 /**
- * Starts every role in this process.
+ * Starts the roles of this process.
  * @throws {AppError} invalid (an address that is not loopback), conflict (a port that is taken), or what a driver says.
  */
 export async function startApp(config: Config, { version, log }: { version: string; log: Log }): Promise<App> {
   refuseOpenAddress(config.HOST)
   await using stack = new AsyncDisposableStack()
-  const fail = failAt(config.FAILPOINT)
-  const tables = await openTableSinks(config, fail)
-  const pipelines = await loadPipelines(pipelineFolders(config.PIPELINES), new Set(tables.keys()))
-  const scratch = join(config.DATA, 'scratch')
+  const { ROLES: roles, POLL: pollMs, LEASE: leaseMs } = config
+  const pipelines = await loadPipelines(pipelineFolders(config.PIPELINES), tableSinkNames(config))
   await makeDataFolder(config.DATA)
   if (config.INBOX !== undefined) await refuseOverlap(config.DATA, config.INBOX)
 
   const keeping = keepingOf(config)
   const catalog = stack.use(await openCatalog(catalogUrl(config), { log, keeping }))
   const blobs = await openDiskBlobs(join(config.DATA, 'blobs'), { log })
-  const queue = stack.use(openLocalQueue(catalog, { pollMs: config.POLL, log }))
-  const engine = stack.use(openSupervisor(config, log))
-  const results = resultsSink(blobs)
-  const sinks = new Map<string, Sink>([['results', results], ['metadata', results], ...tables])
-
+  const queue = stack.use(openLocalQueue(catalog, { pollMs, log }))
+  const stores = { catalog, blobs, queue, log }
+  const scratch = join(config.DATA, 'scratch')
   const doors = join(config.DATA, 'doors')
   const ingest = createIngest({
-    catalog,
-    blobs,
-    queue,
+    ...stores,
     pipelines,
-    limits: {
-      maxUpload: config.MAX_UPLOAD,
-      maxUnpacked: config.MAX_UNPACKED,
-      diskReserve: config.DISK_RESERVE,
-      segment: config.PART_SIZE,
-    },
+    limits: uploadLimits(config),
     scratch: doors,
-    leaseMs: config.LEASE,
+    leaseMs,
     now: Date.now,
-    log,
   })
-  stack.use(
-    startJanitor({
-      catalog,
-      blobs,
-      queue,
-      scratch,
-      doors,
-      pollMs: config.POLL,
-      maxLostLeases: config.LOST_LEASES,
-      log,
-    }),
-  )
-  stack.use(
-    startWorker({
-      catalog,
-      blobs,
-      queue,
-      engine,
-      sinks,
-      scratch,
-      workers: config.WORKERS,
-      leaseMs: config.LEASE,
-      timeoutMs: config.TASK_TIMEOUT,
-      drainMs: config.DRAIN,
-      retry: {
-        attempts: config.ATTEMPTS,
-        crashes: config.CRASHES,
-        backoff: config.BACKOFF,
-        backoffMax: config.BACKOFF_MAX,
-      },
-      limits: limitsOf(config),
-      now: Date.now,
-      random: Math.random,
-      fail,
-      log,
-    }),
-  )
 
-  if (config.INBOX !== undefined) {
+  if (roles.has('janitor')) {
+    stack.use(startJanitor({ ...stores, scratch, doors, pollMs, maxLostLeases: config.LOST_LEASES }))
+  }
+  if (roles.has('worker')) await work(config, { ...stores, scratch }, stack)
+  if (roles.has('upload') && config.INBOX !== undefined) {
+    const { INBOX: folder, INBOX_RUN: run, INBOX_SETTLE: settleMs } = config
     stack.use(
-      await startInbox({
-        ingest,
-        folder: config.INBOX,
-        run: config.INBOX_RUN,
-        settleMs: config.INBOX_SETTLE,
-        pollMs: Math.min(config.POLL, config.INBOX_SETTLE),
-        now: Date.now,
-        log,
-      }),
+      await startInbox({ ingest, folder, run, settleMs, pollMs: Math.min(pollMs, settleMs), now: Date.now, log }),
     )
   }
   const checks = [{ name: 'catalog', check: () => catalog.ping() }]
-  const server = await createServer({
-    ingest,
-    keeping,
-    version,
-    checks,
-    folderRun: config.API_UPLOAD,
-    timeouts: { headers: config.HEADER_TIMEOUT, idle: config.IDLE_TIMEOUT },
-    log,
-  })
+  const timeouts = { headers: config.HEADER_TIMEOUT, idle: config.IDLE_TIMEOUT }
+  const folderRun = config.API_UPLOAD
+  const server = await createServer({ ingest, roles, keeping, version, checks, folderRun, timeouts, log })
   stack.defer(async () => {
     // Whoever is still sending after the drain comes back to a service that has started again.
     const cut = setTimeout(() => server.server.closeAllConnections(), config.DRAIN)
@@ -143,6 +85,43 @@ export async function startApp(config: Config, { version, log }: { version: stri
   const url = await listen(server, config)
   const running = stack.move()
   return { url, ingest, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+/** Starts the role that has secrets of sinks, and children. */
+async function work(
+  config: Config,
+  stores: Pick<WorkerOptions, 'catalog' | 'blobs' | 'queue' | 'scratch' | 'log'>,
+  stack: AsyncDisposableStack,
+): Promise<void> {
+  const fail = failAt(config.FAILPOINT)
+  const results = resultsSink(stores.blobs)
+  const sinks = new Map<string, Sink>([
+    ['results', results],
+    ['metadata', results],
+    ...(await openTableSinks(config, fail)),
+  ])
+  const engine = stack.use(openSupervisor(config, stores.log))
+  const { ATTEMPTS: attempts, CRASHES: crashes, BACKOFF: backoff, BACKOFF_MAX: backoffMax } = config
+  stack.use(
+    startWorker({
+      ...stores,
+      engine,
+      sinks,
+      workers: config.WORKERS,
+      leaseMs: config.LEASE,
+      timeoutMs: config.TASK_TIMEOUT,
+      drainMs: config.DRAIN,
+      retry: { attempts, crashes, backoff, backoffMax },
+      limits: limitsOf(config),
+      now: Date.now,
+      random: Math.random,
+      fail,
+    }),
+  )
+}
+
+function uploadLimits({ MAX_UPLOAD, MAX_UNPACKED, DISK_RESERVE, PART_SIZE }: Config): Ingest['limits'] {
+  return { maxUpload: MAX_UPLOAD, maxUnpacked: MAX_UNPACKED, diskReserve: DISK_RESERVE, segment: PART_SIZE }
 }
 
 function keepingOf({ KEEP_INCOMPLETE, KEEP_FILES, QUOTA, OWNER_QUOTA }: Config): Keeping {

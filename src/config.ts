@@ -8,6 +8,7 @@ import { parseEnv } from 'node:util'
 import { z } from 'zod'
 import { AppError, errnoOf } from './errors.ts'
 import { type Failing, failpoints, failures } from './failpoints.ts'
+import { type Role, roles, rolesOf } from './model.ts'
 import { nearest } from './nearest.ts'
 
 interface Setting<T> {
@@ -88,6 +89,24 @@ const database = z.string().superRefine((text, context) => {
   if (problem !== undefined) context.addIssue(problem)
 })
 
+/** @param schemes of which `local` stands alone. */
+const address = (...schemes: readonly string[]) =>
+  z
+    .string()
+    .refine(
+      (text) => schemes.includes(text) || (URL.canParse(text) && schemes.includes(new URL(text).protocol.slice(0, -1))),
+      {
+        error: `${schemes.map((scheme) => (scheme === 'local' ? scheme : `${scheme}://…`)).join(', ')}, with what is special in user and password as %XX`,
+      },
+    )
+
+/** `upload,tasks` */
+const roleList = z.string().transform((text, context): ReadonlySet<Role> => {
+  const given = rolesOf(text)
+  if (given === undefined) context.addIssue(`some of ${roles.join(', ')}, with commas between them`)
+  return given ?? new Set()
+})
+
 const port = count(0).refine((n) => n <= 65_535, 'at most 65535')
 
 /** By the XDG Base Directory Specification, 0.8; a relative path there does not count. */
@@ -105,6 +124,25 @@ export const settings = {
     ),
     secret: true,
   },
+  QUEUE_URL: {
+    ...setting(
+      'Where bells ring for workers: local (they look into the catalog), amqp://…, amqps://… or sqs://….',
+      address('local', 'amqp', 'amqps', 'sqs').optional(),
+    ),
+    secret: true,
+  },
+  BLOBS_URL: {
+    ...setting(
+      'Where bytes are kept: s3://BUCKET/PREFIX?endpoint=…. Default: files in ROWMILL_DATA.',
+      address('s3').optional(),
+    ),
+    secret: true,
+  },
+  ROLES: setting(
+    'What this process does, of: upload, tasks, worker, janitor, auth. Default: all. See docs/scaling.md.',
+    roleList,
+    roles.join(','),
+  ),
   HOST: setting('Address to listen on. Only loopback addresses until there are users.', z.string().min(1), '127.0.0.1'),
   PORT: setting('Port to listen on; 0 takes a free one.', port, '5000'),
   URL: setting(

@@ -7,6 +7,16 @@ import type { WarningCode } from './codes.ts'
 import { AppError, type ErrorCode } from './errors.ts'
 import type { Undone, Balances, Plan } from './balances.ts'
 
+/** What a process does; the default is all of it. */
+export const roles = ['upload', 'tasks', 'worker', 'janitor', 'auth'] as const
+export type Role = (typeof roles)[number]
+
+/** Those of a list such as `upload,tasks`; undefined when one is unknown. */
+export function rolesOf(text: string): ReadonlySet<Role> | undefined {
+  const given = text.split(',').map((name) => roles.find((role) => role === name.trim()))
+  return given.includes(undefined) ? undefined : new Set(given.filter((role) => role !== undefined))
+}
+
 // ---------------------------------------------------------------------------------------------------- uploads
 
 /** Parts of an upload, and files of a set, at most: so many that nobody needs more, and few enough to be listed. */

@@ -14,7 +14,7 @@ import type { Limits } from '../src/ingest/deps.ts'
 import { createIngest, type Ingest } from '../src/ingest/ingest.ts'
 import { newId } from '../src/ids.ts'
 import { createLog } from '../src/log.ts'
-import type { Output, Task } from '../src/model.ts'
+import { type Output, type Role, roles, type Task } from '../src/model.ts'
 import { builtInFolder, loadPipelines } from '../src/pipeline/load.ts'
 import type { Blobs, Catalog, Keeping, NewTask } from '../src/ports.ts'
 import { openLocalQueue } from '../src/queue/local.ts'
@@ -41,6 +41,8 @@ export interface ServeOptions {
   readonly timeouts?: Partial<Timeouts>
   readonly checks?: readonly Check[]
   readonly keeping?: Partial<Keeping>
+  /** Default: all. */
+  readonly does?: readonly Role[]
   /** Folders of pipelines beside the built-in ones. */
   readonly pipelines?: readonly string[]
   /** The folder of another server, to share its catalog and its blobs. */
@@ -54,6 +56,7 @@ export async function serve({
   timeouts,
   checks = [],
   keeping = {},
+  does = roles,
   pipelines: own = [],
   data,
   wrap = (ingest) => ingest,
@@ -80,6 +83,7 @@ export async function serve({
   })
   const app = await createServer({
     ingest: wrap(ingest),
+    roles: new Set(does),
     keeping: usualKeeping,
     version: '1.2.3',
     checks,

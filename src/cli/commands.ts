@@ -2,7 +2,7 @@
 import { Command, Help, Option } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
 import { asAppError } from '../errors.ts'
-import { taskStates } from '../model.ts'
+import { type Role, taskStates } from '../model.ts'
 import type { ReaderOptions } from '../definition.ts'
 import type { Run } from './context.ts'
 import { harmlessContext, harmlessError, inLine } from './harmless.ts'
@@ -12,6 +12,7 @@ import {
   type GivenParams,
   paramOption,
   planOption,
+  rolesOption,
   share,
   unescaped,
   wholeNumber,
@@ -79,12 +80,14 @@ function addService(program: Command, run: Run): void {
     .command('serve')
     .description('run the service until it is told to stop (SIGTERM, Ctrl-C)')
     .option('--example', 'on an empty data folder, run examples/plays.csv first', false)
-    .action((options: { example: boolean }) =>
-      run(async (context) => (await import('./serve.ts')).serve({ example: options.example }, context)),
+    .addOption(rolesOption())
+    .action((options: { example: boolean; roles?: ReadonlySet<Role> }) =>
+      run(async (context) => (await import('./serve.ts')).serve(options, context)),
     )
   examples(serve, [
     ['./rowmill serve', 'on http://localhost:5000, everything kept in ./data'],
     ['ROWMILL_PORT=8000 ROWMILL_DATA=/srv/rowmill ./rowmill serve', ''],
+    ['ROWMILL_PORT=0 ./rowmill serve --roles worker', 'one more that works, with the catalog and queue that are set'],
   ])
 }
 

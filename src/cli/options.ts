@@ -1,5 +1,6 @@
 /** What commands have in common: examples in their help, and how what is written after an option is read. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { roles, rolesOf } from '../model.ts'
 
 export type GivenParams = Record<string, string | string[]>
 
@@ -20,6 +21,16 @@ export function paramOption(): Option {
       const value = text.slice(at + 1)
       const before = Object.hasOwn(given, name) ? given[name] : undefined
       return { ...given, [name]: before === undefined ? value : [before, value].flat() }
+    })
+}
+
+export function rolesOption(): Option {
+  return new Option('--roles <ROLES>', `what this process does, of ${roles.join(', ')}`)
+    .default(undefined, 'ROWMILL_ROLES, or all')
+    .argParser((text) => {
+      const given = rolesOf(text)
+      if (given !== undefined) return given
+      throw new InvalidArgumentError(`They are some of ${roles.join(', ')}, with commas between them.`)
     })
 }
 

@@ -7,6 +7,7 @@ import manifest from '../../package.json' with { type: 'json' }
 import { type App, startApp } from '../app.ts'
 import { local } from '../auth/authorize.ts'
 import { settings } from '../config.ts'
+import type { Role } from '../model.ts'
 import { type Context, type ExitCode, exitCodes } from './context.ts'
 
 /** Longer than a child takes to start on a slow machine. */
@@ -15,11 +16,14 @@ const exampleMs = 60_000
 export interface ServeArgs {
   /** On an empty data folder, run the example first. */
   readonly example: boolean
+  /** What this process does, where that is not what the settings say. */
+  readonly roles?: ReadonlySet<Role>
 }
 
 /** Runs the service until it is told to stop; then running tasks finish or go back to the queue. */
-export async function serve({ example }: ServeArgs, context: Context): Promise<ExitCode> {
-  const { config, signal, stdout, log } = context
+export async function serve({ example, roles }: ServeArgs, context: Context): Promise<ExitCode> {
+  const { signal, stdout, log } = context
+  const config = roles === undefined ? context.config : { ...context.config, ROLES: roles }
   const isNew = config.CATALOG_URL === undefined && !existsSync(join(config.DATA, 'catalog.db'))
   await using app = await startApp(config, { version: manifest.version, log })
   const url = app.url.replace('127.0.0.1', 'localhost')

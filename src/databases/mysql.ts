@@ -25,7 +25,7 @@ const numbersOf = (url: string): Readonly<Record<number, Meaning>> => ({
   1038: busy,
   1040: busy,
   1041: busy,
-  1044: forbidden,
+  1044: ['unprocessable', `the user may not use this database, or there is none; grant it, or correct ${url}`],
   1045: noLogin(url),
   1049: ['unprocessable', `there is no such database; create it, or correct ${url}`],
   1050: ['unavailable', 'another session has just made the table'],

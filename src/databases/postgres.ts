@@ -93,6 +93,10 @@ const noSessionsOf = (url: string): readonly (readonly [message: RegExp, what: s
 /** The same for a session that does not come about: whatever went wrong, it is the server's or the URL's. */
 export function translatedConnecting(server: Named, error: unknown): unknown {
   const known = translated(server, error)
+  if (error instanceof Error && /Connection terminated/.test(error.message)) {
+    const what = `it ends the connection at once; look whether it is well, and whether ${server.url} names its host and port`
+    return new AppError('unavailable', `${server.name}: ${what}.`, { cause: error })
+  }
   if (known instanceof AppError || !(known instanceof Error)) return known
   const said = `${errnoOf(known) ?? ''} ${known.message}`
   const what = noSessionsOf(server.url).find(([message]) => message.test(said))?.[1] ?? ''

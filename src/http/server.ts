@@ -2,6 +2,7 @@ import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { Log } from '../log.ts'
+import type { Role } from '../model.ts'
 import type { Keeping } from '../ports.ts'
 import { takeStreams } from './body.ts'
 import type { RunRequest } from '../ingest/orders.ts'
@@ -25,6 +26,8 @@ import { uploadRoutes } from './uploads.ts'
 
 export interface ServerDeps {
   readonly ingest: Ingest
+  /** Which routes there are; those of the service itself always. */
+  readonly roles: ReadonlySet<Role>
   readonly keeping: Keeping
   readonly version: string
   /** What `/readyz` asks. */
@@ -52,7 +55,7 @@ const lingerMs = 10_000
  * `swagger()` is the OpenAPI document: every route there is.
  */
 export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
-  const { ingest, keeping, version, checks, folderRun, timeouts, log } = deps
+  const { ingest, roles, keeping, version, checks, folderRun, timeouts, log } = deps
   const app = fastify({
     // A legal upload may take hours. Who sends nothing at all is cut off, and so are slow headers.
     requestTimeout: 0,
@@ -98,18 +101,25 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
   await describe(app, version)
   await app.register(async (scope) => {
     await takeStreams(scope)
-    await scope.register(uploadRoutes(ingest, closing.signal))
-    await scope.register(tusRoutes(ingest))
-    await scope.register(partRoutes(ingest, closing.signal))
-    await scope.register(folderRoutes(ingest, folderRun, closing.signal))
-    await scope.register(correctionRoutes(ingest, closing.signal))
-    await scope.register(compatRoutes(ingest))
+    if (roles.has('upload')) {
+      await scope.register(uploadRoutes(ingest, closing.signal))
+      await scope.register(tusRoutes(ingest))
+      await scope.register(partRoutes(ingest, closing.signal))
+      await scope.register(folderRoutes(ingest, folderRun, closing.signal))
+    }
+    // Both are under `/v1/tasks`, though a file may come in.
+    if (roles.has('tasks')) {
+      await scope.register(correctionRoutes(ingest, closing.signal))
+      await scope.register(compatRoutes(ingest))
+    }
   })
-  await app.register(setRoutes(ingest))
-  await app.register(taskRoutes(ingest, closing.signal))
-  await app.register(eventRoutes(ingest, closing.signal))
-  await app.register(resultRoutes(ingest))
-  await app.register(pipelineRoutes(ingest))
+  if (roles.has('upload')) await app.register(setRoutes(ingest))
+  if (roles.has('tasks')) {
+    await app.register(taskRoutes(ingest, closing.signal))
+    await app.register(eventRoutes(ingest, closing.signal))
+    await app.register(resultRoutes(ingest))
+    await app.register(pipelineRoutes(ingest))
+  }
   await app.register(serviceRoutes({ ingest, keeping, version, checks }))
   return app
 }
