@@ -218,7 +218,13 @@ suite('a URL of PostgreSQL', { skip }, () => {
   })
 
   for (const [what, server, mode, code, told] of [
-    ['a web server', () => createHttpServer((_, response) => response.end()), '', 'unavailable', /ends the connection at once; look/],
+    [
+      'a web server',
+      () => createHttpServer((_, response) => response.end()),
+      '',
+      'unavailable',
+      /ends the connection at once; look/,
+    ],
     [
       'a web server by TLS',
       () => createHttpServer((_, response) => response.end()),
