@@ -1,5 +1,5 @@
 /** What workers do with tasks. Every write of theirs names the state and the attempt it believes in. */
-import type { Kysely, Transaction, UpdateObject } from 'kysely'
+import type { Kysely, UpdateObject } from 'kysely'
 import { sql } from 'kysely'
 import { isFile, type Output, statesBefore, type TaskError } from '../model.ts'
 import { checkBalances } from '../balances.ts'
@@ -9,7 +9,7 @@ import { type Database, transact } from './database.ts'
 import type { Tables } from './tables.ts'
 import { later } from './later.ts'
 import { repeatedBy } from './repeats.ts'
-import { needTask } from './tasks.ts'
+import { needTask, withLists } from './tasks.ts'
 
 type Attempts = Pick<
   Catalog,
@@ -66,9 +66,9 @@ export function attempts(database: Database, keeping: Keeping): Attempts {
       return rows.map((row) => row.id)
     },
 
-    claim: (id, leaseMs) =>
-      transact(database, async (trx) => {
-        const { numUpdatedRows } = await trx
+    async claim(id, leaseMs) {
+      const claiming = (on: Kysely<Tables>) =>
+        on
           .updateTable('tasks')
           .set({
             state: 'running',
@@ -79,9 +79,15 @@ export function attempts(database: Database, keeping: Keeping): Attempts {
           .where('id', '=', id)
           .where('state', 'in', statesBefore('running'))
           .where('run_after', '<=', now)
-          .executeTakeFirst()
+      if (database.returns) {
+        const [task] = await withLists(db, await claiming(db).returningAll().execute())
+        return task
+      }
+      return await transact(database, async (trx) => {
+        const { numUpdatedRows } = await claiming(trx).executeTakeFirst()
         return numUpdatedRows === 0n ? undefined : await needTask(trx, id)
-      }),
+      })
+    },
 
     async renew(id, attempt, leaseMs, progress) {
       const { numUpdatedRows } = await held(db, id, attempt)
@@ -120,12 +126,15 @@ export function attempts(database: Database, keeping: Keeping): Attempts {
 
     finish: async (id, attempt, verdict) => {
       if (verdict.state === 'succeeded') checkBalances(verdict.balances)
-      return await transact(database, async (trx) => {
-        const { numUpdatedRows } = await held(trx, id, attempt).set(changes(verdict)).executeTakeFirst()
-        if (numUpdatedRows === 0n) return await hasEnded(trx, id, attempt, verdict)
-        if (verdict.state === 'succeeded') await insertOutputs(trx, id, verdict.outputs)
+      const outputs = verdict.state === 'succeeded' ? verdict.outputs : []
+      const write = async (on: Kysely<Tables>) => {
+        const { numUpdatedRows } = await held(on, id, attempt).set(changes(verdict)).executeTakeFirst()
+        if (numUpdatedRows === 0n) return await hasEnded(on, id, attempt, verdict)
+        await insertOutputs(on, id, outputs)
         return true
-      })
+      }
+      // One statement is a transaction.
+      return await (outputs.length === 0 ? write(db) : transact(database, write))
     },
 
     requeueLapsed: (maxLost) =>
@@ -161,14 +170,14 @@ export function attempts(database: Database, keeping: Keeping): Attempts {
  * The fence: the task runs, and under this attempt. Not `statesBefore`: a task may fail from the queue as well, but a
  * worker that lost its lease must not fail what waits there for another.
  */
-function held(db: Kysely<Tables> | Transaction<Tables>, id: string, attempt: number) {
+function held(db: Kysely<Tables>, id: string, attempt: number) {
   return db.updateTable('tasks').where('id', '=', id).where('state', '=', 'running').where('attempt', '=', attempt)
 }
 
 /** Whether this very attempt has ended the task so already: the answer to that may have been lost. */
-async function hasEnded(trx: Transaction<Tables>, id: string, attempt: number, verdict: Verdict): Promise<boolean> {
+async function hasEnded(db: Kysely<Tables>, id: string, attempt: number, verdict: Verdict): Promise<boolean> {
   if (verdict.state === 'queued') return false
-  const row = await trx
+  const row = await db
     .selectFrom('tasks')
     .select(['rejects_blob', 'error_code'])
     .where('id', '=', id)
@@ -179,15 +188,15 @@ async function hasEnded(trx: Transaction<Tables>, id: string, attempt: number, v
   return row !== undefined && row.error_code === error && row.rejects_blob === (verdict.rejects?.blob ?? null)
 }
 
-async function insertOutputs(trx: Transaction<Tables>, task: string, outputs: readonly Output[]): Promise<void> {
+async function insertOutputs(db: Kysely<Tables>, task: string, outputs: readonly Output[]): Promise<void> {
   for (const [position, output] of outputs.entries()) {
     if (isFile(output)) {
       const { name, format, rows, bytes, sha256, blob } = output
-      await trx.insertInto('outputs').values({ task, position, name, format, rows, bytes, sha256, blob }).execute()
+      await db.insertInto('outputs').values({ task, position, name, format, rows, bytes, sha256, blob }).execute()
     } else {
       const { name, to, table, mode, rows, undoable } = output
       const row = { task, position, name, sink: to, target: table, mode, rows, undoable: undoable ? 1 : 0 } as const
-      await trx.insertInto('table_outputs').values(row).execute()
+      await db.insertInto('table_outputs').values(row).execute()
     }
   }
 }

@@ -11,6 +11,8 @@ export interface Database {
   /** The database's own clock, in milliseconds: the one clock that all processes share. */
   readonly now: RawBuilder<number>
   readonly dialect: Dialect
+  /** Whether a statement that writes can give back what it has written. */
+  readonly returns: boolean
   /**
    * Makes whoever locks the same name wait until the transaction has ended. For what is not there yet and may be made by
    * one only: there is no row to be locked.

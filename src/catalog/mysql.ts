@@ -41,6 +41,7 @@ export function openMysql(url: string, patience: Patience): Database {
   return {
     db,
     dialect: mysql,
+    returns: false,
     now: sql<number>`cast(unix_timestamp(now(3)) * 1000 as signed)`,
     lock: (trx, ...name) => lockRow(trx, name),
     async checkIntegrity() {

@@ -46,6 +46,7 @@ export function openPostgres(url: string, patience: Patience, log: Log): Databas
   return {
     db,
     dialect: standard,
+    returns: true,
     // The same throughout a statement, else no index would serve a comparison with it.
     now: sql<number>`cast(floor(extract(epoch from statement_timestamp()) * 1000) as bigint)`,
     async lock(trx, ...name) {
@@ -64,7 +65,17 @@ export function openPostgres(url: string, patience: Patience, log: Log): Databas
   }
 }
 
+/** Lists in statements are of any length, and not all of them are worth to be remembered. */
+const mostPrepared = 64
+
 function openPool(url: string, patience: Patience, log: Log): ServerPool {
+  /** What a session has parsed once it need not parse again. */
+  const names = new Map<string, string>()
+  const nameOf = (text: string): string => {
+    const name = names.get(text) ?? `rowmill_${names.size}`
+    names.set(text, name)
+    return name
+  }
   const pool = newPool(url, patience)
   pool.on('error', (err) => log.warn({ err }, 'a session with the catalog’s server has ended'))
   return {
@@ -75,7 +86,11 @@ function openPool(url: string, patience: Patience, log: Log): ServerPool {
       return {
         async query(text, parameters) {
           try {
-            const { rows, rowCount, command } = await client.query(text, parameters.map(withoutNul))
+            const { rows, rowCount, command } = await client.query({
+              text,
+              values: parameters.map(withoutNul),
+              ...(parameters.length <= mostPrepared && { name: nameOf(text) }),
+            })
             // So it answers when a statement before has failed.
             if (text === 'commit' && command === 'ROLLBACK') {
               throw new AppError('unavailable', 'The catalog has taken a write back. Try again.')

@@ -52,6 +52,7 @@ export function openSqlite(path: string, options: Options = {}): Database {
   return {
     db,
     dialect: standard,
+    returns: true,
     now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
     // Whoever writes has the whole file for himself.
     async lock() {},

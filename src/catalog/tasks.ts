@@ -1,4 +1,4 @@
-import type { Kysely, Transaction } from 'kysely'
+import type { InsertQueryBuilder, InsertResult, Kysely, Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import {
   checkMove,
@@ -28,9 +28,9 @@ export function tasks(database: Database, keeping: Keeping): Tasks {
   return {
     createTask: (task, receipt) =>
       transact(database, async (trx) => {
-        const id = await insertTask(trx, database, task)
+        const { id, row } = await insertTask(trx, database, task)
         await settle(trx, database, receipt, { task: id, duplicate: id === task.id ? 0 : 1 }, keeping)
-        return await needTask(trx, id)
+        return row === undefined ? await needTask(trx, id) : taskOf(row, [...task.inputs], [], unanswered)
       }),
 
     getTask: (id) => findTask(db, id),
@@ -64,8 +64,13 @@ export function tasks(database: Database, keeping: Keeping): Tasks {
   }
 }
 
-/** @returns the task's id; or that of the earlier one that it would only repeat. */
-export async function insertTask(trx: Transaction<Tables>, database: Database, task: NewTask): Promise<string> {
+/** Its own row; or the id of the earlier one that it would only repeat. */
+export interface Inserted {
+  readonly id: string
+  readonly row?: TaskRow
+}
+
+export async function insertTask(trx: Transaction<Tables>, database: Database, task: NewTask): Promise<Inserted> {
   await holdUploads(
     trx,
     task.inputs.map((input) => input.upload),
@@ -75,44 +80,56 @@ export async function insertTask(trx: Transaction<Tables>, database: Database, t
   const { now } = database
   if (task.repeatKey !== null && !task.again) {
     const earlier = await repeatedBy(trx, database, owner, task.repeatKey, id)
-    if (earlier !== undefined) return earlier
+    if (earlier !== undefined) return { id: earlier }
   }
   const goesOn = retryOf === null ? undefined : await goOn(trx, retryOf)
   if (corrects !== null) await holdUncorrected(trx, corrects, goesOn?.delivery)
   if (undoes !== null) await holdUndoable(trx, undoes, goesOn?.delivery)
-  await trx
-    .insertInto('tasks')
-    .values({
-      id,
-      owner,
-      pipeline,
-      pipeline_text: pipelineText,
-      params: JSON.stringify(params),
-      state: 'queued',
-      attempt: 0,
-      crashes: 0,
-      failures: 0,
-      lost_leases: 0,
-      committing: 0,
-      run_after: now,
-      warnings: '[]',
-      retry_of: retryOf,
-      set_name: task.setName,
-      repeat_key: task.repeatKey ?? (retryOf === null ? null : (await needRow(trx, retryOf)).repeat_key),
-      again: task.again ? 1 : 0,
-      expired: 0,
-      corrects,
-      dry_run: task.dryRun ? 1 : 0,
-      plan_hash: task.planHash,
-      undoes,
-      created_at: now,
-      ...goesOn,
-    })
-    .execute()
+  const insert = trx.insertInto('tasks').values({
+    id,
+    owner,
+    pipeline,
+    pipeline_text: pipelineText,
+    params: JSON.stringify(params),
+    state: 'queued',
+    attempt: 0,
+    crashes: 0,
+    failures: 0,
+    lost_leases: 0,
+    committing: 0,
+    run_after: now,
+    warnings: '[]',
+    retry_of: retryOf,
+    set_name: task.setName,
+    repeat_key: task.repeatKey ?? (retryOf === null ? null : (await needRow(trx, retryOf)).repeat_key),
+    again: task.again ? 1 : 0,
+    expired: 0,
+    corrects,
+    dry_run: task.dryRun ? 1 : 0,
+    plan_hash: task.planHash,
+    undoes,
+    created_at: now,
+    ...goesOn,
+  })
+  const row = database.returns
+    ? await insert.returningAll().executeTakeFirstOrThrow()
+    : await insertAndRead(trx, insert, id)
   const rows = inputs.map(({ input, upload, name }, position) => ({ task: id, position, input, upload, name }))
   for (const some of batches(rows)) await trx.insertInto('task_inputs').values(some).execute()
-  return id
+  return { id, row }
 }
+
+async function insertAndRead(
+  trx: Transaction<Tables>,
+  insert: InsertQueryBuilder<Tables, 'tasks', InsertResult>,
+  id: string,
+): Promise<TaskRow> {
+  await insert.execute()
+  return await needRow(trx, id)
+}
+
+/** Nothing corrects or undoes what has not succeeded. */
+const unanswered = { correctedBy: null, undoneBy: null } as const
 
 /**
  * What a task takes over from one that has failed within its commit: something of that may be visible, and must not come
@@ -217,7 +234,7 @@ async function findTask(db: Kysely<Tables>, id: string): Promise<Task | undefine
  * Rows as tasks, with what stands in other tables. No transaction is needed: inputs never change, and outputs are read
  * after the row that says they are all there.
  */
-async function withLists(db: Kysely<Tables>, rows: readonly TaskRow[]): Promise<Task[]> {
+export async function withLists(db: Kysely<Tables>, rows: readonly TaskRow[]): Promise<Task[]> {
   const ids = rows.map((row) => row.id)
   const done = rows.filter((row) => row.state === 'succeeded').map((row) => row.id)
   const inputs = new Map<string, TaskInput[]>(ids.map((id) => [id, []]))
