@@ -8,6 +8,7 @@ import { newId } from '../ids.ts'
 import { createLog } from '../log.ts'
 import { resultsPrefix } from '../model.ts'
 import type { Catalog } from '../ports.ts'
+import { openLocalQueue } from '../queue/local.ts'
 import { startJanitor } from './janitor.ts'
 import { sweep } from './sweep.ts'
 
@@ -34,7 +35,7 @@ test('what nobody has asked for is removed when its time is up, unless the clock
   await using served = await serve({ keeping: { incompleteMs: -1_000, filesMs: -1_000 } })
   await using folder = await temporaryFolder()
   const { catalog, blobs, url } = served
-  const queue = { ring: async () => {}, answer: () => assert.fail(), [Symbol.asyncDispose]: async () => {} }
+  await using queue = openLocalQueue(catalog, { pollMs: 60_000, log: createLog('silent') })
   const janitor = (over: Partial<Catalog>) =>
     startJanitor({
       catalog: { ...catalog, ...over },
