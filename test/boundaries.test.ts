@@ -79,6 +79,7 @@ const vendors: Readonly<Record<string, readonly string[]>> = {
   pg: ['sinks'],
   'pg-copy-streams': ['sinks'],
   pino: ['log'],
+  'rabbitmq-client': ['queue'],
   yaml: ['pipeline'],
   yauzl: ['csv'],
   zod: ['cli', 'config', 'http', 'pipeline'],

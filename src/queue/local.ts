@@ -2,19 +2,14 @@
  * The bell of one process. Bells that nobody rang here (another process created the task, a wait has passed, this
  * process was started anew) are found in the catalog, where the queue looks from time to time.
  */
-import type { Log } from '../log.ts'
 import type { Answer, Catalog, Queue } from '../ports.ts'
 import { hear, pause } from './hear.ts'
+import type { QueueOptions } from './open.ts'
 
 /** How many due tasks are fetched at once. */
 const pageSize = 1_000
 
-interface Options {
-  readonly pollMs: number
-  readonly log: Log
-}
-
-export function openLocalQueue(catalog: Pick<Catalog, 'dueTasks'>, { pollMs, log }: Options): Queue {
+export function openLocalQueue(catalog: Pick<Catalog, 'dueTasks'>, { pollMs, log }: QueueOptions): Queue {
   /** Bells not yet answered, in the order they rang. */
   const rung = new Set<string>()
   /** Tasks that a hand is at: a bell for one waits, and is not lost. */
