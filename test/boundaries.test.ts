@@ -63,6 +63,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 
 /** The one room that knows a vendor; two where the same reader serves different files. */
 const vendors: Readonly<Record<string, readonly string[]>> = {
+  '@aws-sdk/client-sqs': ['queue'],
   '@duckdb/node-api': ['engine', 'sinks'],
   '@fastify/multipart': ['http'],
   '@fastify/swagger': ['http'],

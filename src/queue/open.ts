@@ -11,7 +11,7 @@ export interface QueueOptions {
 }
 
 /**
- * @param url as ROWMILL_QUEUE_URL gives it: `local:`, `amqp://…`, `amqps://…`; undefined for the local one.
+ * @param url as ROWMILL_QUEUE_URL gives it: `local:`, `amqp://…`, `amqps://…`, `sqs://…`; undefined for the local one.
  * @throws {AppError} invalid (the URL, or what a broker thinks of it) or unavailable (no broker), naming ROWMILL_QUEUE_URL.
  */
 export async function openQueue(
@@ -26,10 +26,12 @@ export async function openQueue(
     case 'amqp:':
     case 'amqps:':
       return await (await import('./amqp.ts')).openAmqpQueue(url ?? '', options)
+    case 'sqs:':
+      return await (await import('./sqs.ts')).openSqsQueue(url ?? '', options)
     default:
       throw new AppError(
         'invalid',
-        'ROWMILL_QUEUE_URL names no kind of queue that there is. Use local:, amqp:// or amqps://.',
+        'ROWMILL_QUEUE_URL names no kind of queue that there is. Use local:, amqp://, amqps:// or sqs://.',
       )
   }
 }

@@ -55,6 +55,13 @@ export function away(error: unknown): AppError {
   return new AppError('unavailable', `The queue is away: ${what} (ROWMILL_QUEUE_URL). Try again.`, { cause: error })
 }
 
+export function disconnected(): AppError {
+  return new AppError(
+    'unavailable',
+    'The queue is away: there is no connection to the broker (ROWMILL_QUEUE_URL). Try again.',
+  )
+}
+
 function meaningOf(error: unknown): Meaning {
   const code = errnoOf(error) ?? ''
   const known = (isOfQueue(error) ? channels : connections)[code]

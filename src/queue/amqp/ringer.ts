@@ -4,15 +4,10 @@ import type { Channel } from 'rabbitmq-client'
 import { AppError } from '../../errors.ts'
 import { newId } from '../../ids.ts'
 import { writeBell } from '../bell.ts'
+import { createPatience } from '../patience.ts'
 import type { Address } from './address.ts'
-import { away } from './errors.ts'
+import { away, disconnected } from './errors.ts'
 import { declare, type Link } from './link.ts'
-
-/** Milliseconds that anybody waits for the broker: behind a bell is an upload that wants its answer. */
-const patienceMs = 2_000
-
-/** Milliseconds that nobody waits any more after somebody has waited in vain. */
-const quietMs = 5_000
 
 export interface Ringer {
   ring(task: string): Promise<void>
@@ -20,14 +15,8 @@ export interface Ringer {
   waiting(): Promise<number>
 }
 
-/**
- * Who asks waits for the broker as long as that takes to answer, but not longer than `patienceMs`; and not at all while
- * there is no connection, or when somebody has just waited in vain. The catalog has the task by then: a bell less costs a
- * round of the janitor.
- */
 export function createRinger(link: Link, address: Address): Ringer {
   let latest: Promise<Sending> | undefined
-  let quietUntil = 0
 
   /** One channel for all, and the next one when it is gone. */
   function sending(): Promise<Sending> {
@@ -60,23 +49,18 @@ export function createRinger(link: Link, address: Address): Ringer {
     return !returned.delete(messageId)
   }
 
+  const patiently = createPatience(() => {
+    // The broker may have lost sight of this one channel only.
+    latest?.then(({ channel }) => channel.close()).catch(() => undefined)
+    latest = undefined
+  })
+
   async function bounded<T>(ask: () => Promise<T>): Promise<T> {
-    if (!link.isUp()) throw away(new Error('there is no connection'))
-    if (performance.now() < quietUntil) throw silent()
-    const { promise: late, reject } = Promise.withResolvers<never>()
-    const timer = setTimeout(() => {
-      quietUntil = performance.now() + quietMs
-      // The broker may have lost sight of this one channel only.
-      latest?.then(({ channel }) => channel.close()).catch(() => undefined)
-      latest = undefined
-      reject(silent())
-    }, patienceMs)
+    if (!link.isUp()) throw disconnected()
     try {
-      return await Promise.race([ask(), late])
+      return await patiently(ask)
     } catch (error) {
       throw away(error)
-    } finally {
-      clearTimeout(timer)
     }
   }
 
@@ -99,11 +83,4 @@ interface Sending {
   readonly channel: Channel
   /** Messages that no queue has taken. */
   readonly returned: Set<string>
-}
-
-function silent(): AppError {
-  return new AppError(
-    'unavailable',
-    'The queue does not answer. Look at the broker of ROWMILL_QUEUE_URL, and try again.',
-  )
 }
