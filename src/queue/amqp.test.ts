@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { until } from '../../test/harness.ts'
 import { assertDoneOnce, collector, makeCatalog, oneEffect, sayer, testQueue } from '../../test/contracts/queue.ts'
 import { openRawQueue } from '../../test/rabbitmq-fixture.ts'
 import { freshQueue, missing, startServer } from '../../test/servers.ts'
-import { AppError } from '../errors.ts'
+import { AppError, type ErrorCode } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { createLog } from '../log.ts'
 import { openAmqpQueue } from './amqp.ts'
+import { openQueue } from './open.ts'
 
 const log = createLog('silent')
 const options = { pollMs: 10, log }
@@ -160,6 +163,75 @@ suite('the queue on RabbitMQ', { skip: missing('rabbitmq') }, () => {
     await until('it answers again', () => isTaken(queue.ring(first)))
   })
 })
+
+suite('at the start, one sentence says what is wrong with ROWMILL_QUEUE_URL', () => {
+  for (const url of [
+    'amqp://',
+    'amqp:rowmill',
+    'amqp://h:x/',
+    'amqp://u:%zz@h',
+    'amqp://h/?queue=',
+    'amqp://h/?qeue=rowmill',
+  ]) {
+    test(url, () => isRefused(openAmqpQueue(url, options), 'invalid', /^ROWMILL_QUEUE_URL is not the URL of a queue/))
+  }
+
+  test('nobody there', () =>
+    isRefused(
+      openAmqpQueue('amqp://app:hunter2@127.0.0.1:9', options),
+      'unavailable',
+      /^ROWMILL_QUEUE_URL: the broker cannot be reached \(ECONNREFUSED\); look whether it runs, and at host and port\.$/,
+    ))
+
+  test('no broker', { timeout }, async () => {
+    const server = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    for (const scheme of ['amqp', 'amqps']) {
+      const told = scheme === 'amqp' ? /no AMQP broker/ : /does not speak TLS/
+      await isRefused(openAmqpQueue(`${scheme}://app:hunter2@127.0.0.1:${port}`, options), undefined, told)
+    }
+    server.close()
+  })
+
+  test('what the broker refuses', { timeout, skip: missing('rabbitmq') }, async () => {
+    await using raw = await openRawQueue()
+    const refused = async (change: (url: URL) => void, told: RegExp) => {
+      const url = new URL(raw.url)
+      change(url)
+      await isRefused(openAmqpQueue(url.href, options), 'invalid', told)
+    }
+    await refused((url) => (url.password = 'hunter2'), /refuses the login; correct user and password\.$/)
+    await refused((url) => (url.pathname = 'elsewhere'), /there is no such virtual host/)
+    await raw.channel.queueDeclare({ queue: raw.name, durable: true })
+    await refused(() => {}, /has a queue of that name, or NAME\.dead, that was made in another way/)
+  })
+
+  test('and which kinds there are', async () => {
+    const catalog = { dueTasks: async () => [] }
+    for (const url of ['redis://h', 'rowmill', '']) {
+      await isRefused(
+        openQueue(url, catalog, options),
+        'invalid',
+        /^ROWMILL_QUEUE_URL names no kind of queue that there is/,
+      )
+    }
+    for (const url of [undefined, 'local:']) await (await openQueue(url, catalog, options))[Symbol.asyncDispose]()
+    await isRefused(openQueue('amqp://h?x', catalog, options), 'invalid', /amqp:\/\/USER/)
+    await isRefused(openQueue('sqs://h?x', catalog, options), 'invalid', /sqs:\/\/REGION/)
+  })
+})
+
+async function isRefused(asked: Promise<unknown>, code: ErrorCode | undefined, told: RegExp): Promise<void> {
+  const error = await asked.then(
+    () => assert.fail('it has worked'),
+    (reason: unknown) => reason,
+  )
+  assert.ok(error instanceof AppError, String(error))
+  assert.match(error.message, told)
+  if (code !== undefined) assert.equal(error.code, code)
+  assert.doesNotMatch(error.message, /hunter2/)
+}
 
 function isTaken(rung: Promise<void>): Promise<boolean> {
   return rung.then(

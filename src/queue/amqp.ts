@@ -7,7 +7,8 @@ import type { Queue } from '../ports.ts'
 import { addressOf } from './amqp/address.ts'
 import { refused } from './amqp/errors.ts'
 import { type HandOptions, startHand } from './amqp/hand.ts'
-import { connect, type Link } from './amqp/link.ts'
+import { connect, connectMs, type Link } from './amqp/link.ts'
+import { probe } from './amqp/probe.ts'
 import { createRinger } from './amqp/ringer.ts'
 
 /**
@@ -16,6 +17,9 @@ import { createRinger } from './amqp/ringer.ts'
  */
 export async function openAmqpQueue(url: string, options: HandOptions): Promise<Queue> {
   const address = addressOf(url)
+  await probe(address, connectMs).catch((error: unknown) => {
+    throw refused(error)
+  })
   await using stack = new AsyncDisposableStack()
   const ringing = stack.use(connect(address, 'rings', options.log))
   try {

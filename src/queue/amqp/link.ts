@@ -11,7 +11,7 @@ import type { Address } from './address.ts'
 const heartbeat = 8
 
 /** Milliseconds for a connection to come about, */
-const connectMs = 5_000
+export const connectMs = 5_000
 /** between two attempts at it, */
 const retryMs = { retryLow: 250, retryHigh: 4_000 }
 /** for the broker to give a channel and look after the queues, */
@@ -44,7 +44,7 @@ export function connect(address: Address, what: string, log: Log): Link {
     username,
     password,
     vhost,
-    tls: isTls ? { servername: hostname } : false,
+    tls: isTls,
     connectionName: `Rowmill (${what})`,
     connectionTimeout: connectMs,
     acquireTimeout: connectMs,
