@@ -81,7 +81,7 @@ suite('the queue on RabbitMQ', { skip: missing('rabbitmq') }, () => {
     const [long, next] = [newId(), newId()]
     await using _ = queue.answer(async (task) => async () => {
       heard.say(task)
-      if (task === long) await sleep(patience.timeout + 2 * patience.tick)
+      if (task === long) await sleep(patience.timeout + 4 * patience.tick)
     })
     await queue.ring(long)
     await queue.ring(next)
