@@ -21,5 +21,12 @@ case $packages in *postgresql*)
   $as_root mkdir -p /etc/postgresql-common/createcluster.d
   echo 'create_main_cluster = false' | $as_root tee /etc/postgresql-common/createcluster.d/rowmill.conf > /dev/null
 esac
+# Others start theirs as soon as they are installed, unless this says no (Debian's policy-rc.d).
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  trap '$as_root rm -f $policy' EXIT
+  printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy > /dev/null
+  $as_root chmod 755 $policy
+fi
 $as_root apt-get update -qq
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages

@@ -262,12 +262,22 @@ export interface Blobs {
   free(): Promise<number>
 }
 
-/** A bell: it carries the id of a task, at least once, in any order. */
+/** A bell: the id of a task, at least once, in any order. Methods that wait throw AppError unavailable. */
 export interface Queue extends AsyncDisposable {
+  /** Resolves once the bell is durable; rejects within two seconds. */
   ring(task: string): Promise<void>
-  /** Calls the handler for every bell until disposed, one at a time; a bell is acknowledged when its call resolves. */
-  answer(handler: (task: string) => Promise<void>): AsyncDisposable
+  /** One more hand, until disposed: takes a bell, calls the handler, does its work, takes the next. */
+  answer(handler: Answer): AsyncDisposable
+  /** How many bells nobody has answered yet; infinite where due tasks are found without one. */
+  waiting(): Promise<number>
+  ping(): Promise<void>
 }
+
+/** Claims the task that a bell is for; then the bell is let go. Undefined when the task is not to be had. */
+export type Answer = (task: string) => Promise<Work | undefined>
+
+/** What a hand does before it takes another bell. It holds none meanwhile, however long that takes. */
+export type Work = () => Promise<void>
 
 // -------------------------------------------------------------------------------------------------- the work
 

@@ -64,6 +64,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 
 /** The one room that knows a vendor; two where the same reader serves different files. */
 const vendors: Readonly<Record<string, readonly string[]>> = {
+  '@aws-sdk/client-sqs': ['queue'],
   '@duckdb/node-api': ['engine', 'sinks'],
   '@fastify/multipart': ['http'],
   '@fastify/swagger': ['http'],
@@ -80,6 +81,7 @@ const vendors: Readonly<Record<string, readonly string[]>> = {
   pg: ['catalog', 'databases', 'sinks'],
   'pg-copy-streams': ['sinks'],
   pino: ['log'],
+  'rabbitmq-client': ['queue'],
   yaml: ['pipeline'],
   yauzl: ['csv'],
   zod: ['cli', 'config', 'http', 'pipeline'],

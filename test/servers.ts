@@ -1,5 +1,5 @@
 /**
- * Real database servers for tests. One of each kind is shared by all tests, each of which has databases of its own in
+ * Real servers for tests. One of each kind is shared by all tests, each of which has databases or queues of its own in
  * it; a test of crashes has a server of its own. None outlives the process that started it.
  */
 import { execFile } from 'node:child_process'
@@ -14,7 +14,8 @@ import { type Env, childrenOf, isAlive, kill, temporaryFolder, until } from './h
 
 export type DatabaseKind = Extract<Kind, 'postgres' | 'mariadb'>
 
-const databases: readonly DatabaseKind[] = ['postgres', 'mariadb']
+/** Those that are shared. */
+const kinds: readonly Kind[] = ['postgres', 'mariadb', 'rabbitmq']
 
 /** With it, nothing may be missing. */
 const isCi = process.env['CI'] === 'true'
@@ -95,13 +96,25 @@ async function output(program: string, args: readonly string[]): Promise<string>
   return stdout.trimEnd()
 }
 
+// --------------------------------------------------------------------------------------------------- brokers
+
+/** The URL of a queue that nobody else uses, in the broker that is shared. It goes with the broker. */
+export async function freshQueue(): Promise<string> {
+  return `${await shared.rabbitmq()}?queue=${newId()}`
+}
+
 // --------------------------------------------------------------------------------------------------- servers
 
 export interface TestServer extends AsyncDisposable {
   readonly url: string
   /** SIGKILL, to all of it. */
   kill(): Promise<void>
-  /** Starts it again after that, on the same data and port. */
+  /** SIGSTOP, and SIGCONT. */
+  freeze(): void
+  thaw(): void
+  /** Ends it in good order. */
+  end(): Promise<void>
+  /** Starts it again after either, on the same data and port. */
   start(): Promise<void>
 }
 
@@ -121,6 +134,12 @@ export async function startServer(kind: Kind, { durable = false }: Partial<Serve
       await server.end()
       await until('a killed server is gone', () => all.every((one) => !isAlive(one)))
     },
+    freeze: () => childrenOf(server.pid).forEach((one) => kill(one, 'SIGSTOP')),
+    thaw: () => childrenOf(server.pid).forEach((one) => kill(one, 'SIGCONT')),
+    async end() {
+      for (const one of childrenOf(server.pid)) kill(one, 'SIGTERM')
+      await server.end()
+    },
     async start() {
       server = await launched()
     },
@@ -139,12 +158,12 @@ export interface SharedServers extends AsyncDisposable {
 /** Starts one of each kind that there can be here; a line tells who waits for it. */
 export async function shareServers(): Promise<SharedServers> {
   const began = performance.now()
-  const reasons = databases.map((kind) => missing(kind))
+  const reasons = kinds.map((kind) => missing(kind))
   for (const reason of reasons) if (reason !== false) process.stderr.write(`Some tests are left out: ${reason}\n`)
-  const present = databases.filter((_, i) => reasons[i] === false)
+  const present = kinds.filter((_, i) => reasons[i] === false)
   const servers = await Promise.all(present.map((kind) => startServer(kind)))
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
-  const names = present.map((kind) => recipes[kind].name).join(' and ')
+  const names = present.map((kind) => recipes[kind].name).join(', ')
   if (present.length > 0) process.stderr.write(`${names} took ${seconds} s to start.\n`)
   return {
     env: Object.fromEntries(present.map((kind, i) => [variable(kind), servers[i]?.url ?? ''])),
@@ -154,18 +173,19 @@ export async function shareServers(): Promise<SharedServers> {
   }
 }
 
-const shared: Readonly<Record<DatabaseKind, () => Promise<string>>> = {
+const shared: Readonly<Record<Kind, () => Promise<string>>> = {
   postgres: sharedUrl('postgres'),
   mariadb: sharedUrl('mariadb'),
+  rabbitmq: sharedUrl('rabbitmq'),
 }
 
 /** Where the one of the run is; else where one is that lives as long as this process, started when first asked for. */
-function sharedUrl(kind: DatabaseKind): () => Promise<string> {
+function sharedUrl(kind: Kind): () => Promise<string> {
   let own: Promise<TestServer> | undefined
   return async () => process.env[variable(kind)] ?? (await (own ??= startServer(kind))).url
 }
 
 /** How the tests are told. */
-function variable(kind: DatabaseKind): string {
+function variable(kind: Kind): string {
   return `TEST_${kind.toUpperCase()}_URL`
 }

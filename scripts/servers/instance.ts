@@ -11,7 +11,7 @@ import type { Account } from './account.ts'
 import type { Instance } from './recipe.ts'
 
 /** Below those that systems hand out by themselves: nobody else gets the port while its server is down. */
-const ports = { from: 20_000, to: 32_000 }
+const range = { from: 20_000, to: 32_000 }
 
 const files = { pid: 'pid', url: 'url', instance: 'instance.json' } as const
 
@@ -77,19 +77,21 @@ export async function readInstance(folder: string): Promise<Instance | undefined
 
 /**
  * Makes an instance in a folder that was claimed and is empty otherwise.
+ * @param ports how many it takes.
  * @param prepare fills it.
  * @throws {AppError} conflict, when the folder holds something else.
  */
 export async function createInstance(
   folder: string,
   account: Account | undefined,
+  ports: number,
   prepare: (instance: Instance) => Promise<void>,
 ): Promise<Instance> {
   if ((await readdir(folder)).some((name) => name !== files.pid)) {
     throw new AppError('conflict', `${folder} holds something else than a server, or half of one. Remove it first.`)
   }
   if (account !== undefined) await chown(folder, account.uid, account.gid)
-  const remembered = { port: await freePort(), password: newId() }
+  const remembered = { port: await freePorts(ports), password: newId() }
   const instance = { folder, ...remembered }
   try {
     await prepare(instance)
@@ -101,10 +103,12 @@ export async function createInstance(
   return instance
 }
 
-async function freePort(): Promise<number> {
+/** The first of so many. */
+async function freePorts(count: number): Promise<number> {
   for (;;) {
-    const port = randomInt(ports.from, ports.to)
-    if (await isFree(port)) return port
+    const first = randomInt(range.from, range.to)
+    const isEachFree = await Promise.all(Array.from({ length: count }, (_, i) => isFree(first + i)))
+    if (isEachFree.every((one) => one)) return first
   }
 }
 

@@ -3,7 +3,7 @@
  * child. It stops the server on SIGTERM and, if that is temporary, at the end of the process that started it: the
  * channel between the two closes then, however that process ended.
  */
-import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process'
+import { type ChildProcessByStdio, type SpawnOptions, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
@@ -35,10 +35,15 @@ async function keep(recipe: Recipe, folder: string, { durable, temporary }: Laun
   try {
     const instance =
       (await readInstance(folder)) ??
-      (await createInstance(folder, account, (made) => recipe.prepare(made, runner(recipe, folder, account))))
+      (await createInstance(folder, account, recipe.ports ?? 1, (made) =>
+        recipe.prepare(made, runner(recipe, folder, account)),
+      ))
     isKept = !temporary
+    const options = { cwd: folder, ...account, env: { ...process.env, ...recipe.env?.(instance) } }
+    const beside = recipe.beside?.(instance)
+    using _ = beside && runBeside(recipe, beside, options)
     const [program, ...args] = recipe.serve(instance, { durable })
-    const server = spawn(locate(recipe, program), args, { cwd: folder, ...account, stdio: ['ignore', 'pipe', 'pipe'] })
+    const server = spawn(locate(recipe, program), args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
     await isUp(recipe, server, join(folder, 'log'))
     const ended = once(server, 'exit')
     const url = recipe.url(instance)
@@ -55,6 +60,14 @@ async function keep(recipe: Recipe, folder: string, { durable, temporary }: Laun
   } finally {
     await (isKept ? release(folder) : rm(folder, { recursive: true, force: true, maxRetries: 10 }))
   }
+}
+
+type Command = ReturnType<Recipe['serve']>
+
+/** Runs a program until disposed. */
+function runBeside(recipe: Recipe, [program, ...args]: Command, options: SpawnOptions): Disposable {
+  const child = spawn(locate(recipe, program), args, { ...options, stdio: 'ignore' })
+  return { [Symbol.dispose]: () => void child.kill('SIGKILL') }
 }
 
 function runner(recipe: Recipe, folder: string, account: Account | undefined): Run {

@@ -8,10 +8,16 @@ export interface Recipe {
   readonly folders: string
   /** and the packages of Debian and Ubuntu that bring them. */
   readonly packages: readonly string[]
+  /** How many ports it takes, one after another; one, unless it says otherwise. */
+  readonly ports?: number
   /** The system's user for it: root runs it as that one. */
   readonly account: string
   /** Fills the folder of a new instance. */
   prepare(instance: Instance, run: Run): Promise<void>
+  /** What its programs find in their environment. */
+  env?(instance: Instance): Readonly<Record<string, string>>
+  /** The command of a program that has to run beside it, in the foreground. */
+  beside?(instance: Instance): readonly [program: string, ...args: string[]]
   /** The command that serves, in the foreground. */
   serve(instance: Instance, options: ServerOptions): readonly [program: string, ...args: string[]]
   /** The line by which it says that it is up. */
@@ -27,7 +33,7 @@ export interface ServerOptions {
   readonly durable: boolean
 }
 
-/** One server with a folder, a port of 127.0.0.1 and a password of its own, which it keeps. */
+/** One server with a folder, a port of 127.0.0.1 (the first of its ports) and a password of its own, which it keeps. */
 export interface Instance {
   readonly folder: string
   readonly port: number

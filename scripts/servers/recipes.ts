@@ -1,9 +1,10 @@
 import { mariadb } from './mariadb.ts'
 import { postgres } from './postgres.ts'
+import { rabbitmq } from './rabbitmq.ts'
 import type { Recipe } from './recipe.ts'
 
 /** Every kind of server that there is a recipe for. */
-export const recipes = { postgres, mariadb } as const satisfies Record<string, Recipe>
+export const recipes = { postgres, mariadb, rabbitmq } as const satisfies Record<string, Recipe>
 
 export type Kind = keyof typeof recipes
 

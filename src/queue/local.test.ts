@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { taskOf } from '../../test/contracts/catalog-samples.ts'
-import { collector, makeCatalog, testQueue } from '../../test/contracts/queue.ts'
+import { collector, makeCatalog, sayer, testQueue } from '../../test/contracts/queue.ts'
 import { createLog } from '../log.ts'
 import { openLocalQueue } from './local.ts'
 
@@ -21,6 +22,7 @@ test('tasks that nobody rang for are found in the catalog', { timeout }, async (
   const heard = collector()
   queue.answer(async (task) => {
     if ((await catalog.claim(task, hour)) !== undefined) heard.say(task)
+    return undefined
   })
   await heard.until(3)
   assert.deepEqual(heard.said, tasks)
@@ -33,10 +35,29 @@ test('with an answerer that sleeps, a bell needs no poll', { timeout }, async ()
   await using made = await makeCatalog(0)
   await using queue = openLocalQueue(made.catalog, { pollMs: hour, log })
   const { promise: heard, resolve } = Promise.withResolvers<string>()
-  await using _ = queue.answer(async (task) => resolve(task))
+  await using _ = queue.answer(sayer({ say: resolve }))
   await made.catalog.ping()
   await queue.ring('now')
   assert.equal(await heard, 'now')
+})
+
+test('a bell that rings while its task is worked at is heard after that', { timeout }, async () => {
+  await using queue = openLocalQueue({ dueTasks: async () => [] }, { pollMs: hour, log })
+  const heard = collector()
+  let inside = 0
+  let most = 0
+  const handler = async (task: string) => async () => {
+    most = Math.max(most, ++inside)
+    heard.say(task)
+    if (heard.said.length === 1) await queue.ring(task)
+    for (let turn = 0; turn < 20; turn++) await nextTurn()
+    inside--
+  }
+  queue.answer(handler)
+  queue.answer(handler)
+  await queue.ring('now')
+  await heard.until(2)
+  assert.equal(most, 1)
 })
 
 test('a backlog longer than a page is worked off without waiting', { timeout }, async () => {
@@ -47,6 +68,7 @@ test('a backlog longer than a page is worked off without waiting', { timeout }, 
   await using _ = queue.answer(async (task) => {
     due.delete(task)
     if (due.size === 0) resolve()
+    return undefined
   })
   await all
 })
@@ -60,7 +82,7 @@ test('a catalog that cannot answer is asked again', { timeout }, async () => {
   }
   await using queue = openLocalQueue({ dueTasks }, { pollMs: 1, log })
   const { promise: heard, resolve } = Promise.withResolvers<string>()
-  await using _ = queue.answer(async (task) => resolve(task))
+  await using _ = queue.answer(sayer({ say: resolve }))
   assert.equal(await heard, made.tasks[0])
   assert.ok(asked >= 3)
 })
@@ -70,7 +92,7 @@ test('a queue that is disposed of keeps no process alive', { timeout }, async ()
     import { openLocalQueue } from ${JSON.stringify(import.meta.resolve('./local.ts'))}
     import { createLog } from ${JSON.stringify(import.meta.resolve('../log.ts'))}
     const queue = openLocalQueue({ dueTasks: async () => [] }, { pollMs: ${hour}, log: createLog('warn') })
-    for (let n = 0; n < 3; n++) queue.answer(async () => {})
+    for (let n = 0; n < 3; n++) queue.answer(async () => undefined)
     await new Promise((resolve) => setTimeout(resolve, 20))
     await queue[Symbol.asyncDispose]()
     console.log('disposed')`

@@ -2,21 +2,17 @@
  * The bell of one process. Bells that nobody rang here (another process created the task, a wait has passed, this
  * process was started anew) are found in the catalog, where the queue looks from time to time.
  */
-import type { Log } from '../log.ts'
-import type { Catalog, Queue } from '../ports.ts'
+import type { Answer, Catalog, Queue } from '../ports.ts'
+import { hear, pause } from './hear.ts'
+import type { QueueOptions } from './open.ts'
 
 /** How many due tasks are fetched at once. */
 const pageSize = 1_000
 
-interface Options {
-  readonly pollMs: number
-  readonly log: Log
-}
-
-export function openLocalQueue(catalog: Pick<Catalog, 'dueTasks'>, { pollMs, log }: Options): Queue {
+export function openLocalQueue(catalog: Pick<Catalog, 'dueTasks'>, { pollMs, log }: QueueOptions): Queue {
   /** Bells not yet answered, in the order they rang. */
   const rung = new Set<string>()
-  /** Tasks whose call is running: a bell for one waits, and is not lost. */
+  /** Tasks that a hand is at: a bell for one waits, and is not lost. */
   const busy = new Set<string>()
   const answerers = new Set<AsyncDisposable>()
   /** Wakes those that sleep. */
@@ -49,27 +45,24 @@ export function openLocalQueue(catalog: Pick<Catalog, 'dueTasks'>, { pollMs, log
     }
   }
 
-  async function call(handler: (task: string) => Promise<void>, task: string): Promise<void> {
+  async function call(handler: Answer, task: string): Promise<boolean> {
     busy.add(task)
     try {
-      await handler(task)
-    } catch (err) {
-      // Not at once: what made it fail may last, and the next one would fail alike.
-      nextPoll = Math.max(nextPoll, performance.now() + pollMs)
-      log.error({ err, task }, 'a bell was not answered; the task stays due in the catalog')
+      return await hear(handler, task, log, (work) => work())
     } finally {
       busy.delete(task)
     }
   }
 
-  function answer(handler: (task: string) => Promise<void>): AsyncDisposable {
+  function answer(handler: Answer): AsyncDisposable {
     const stop = new AbortController()
 
     async function loop() {
       while (!stop.signal.aborted) {
         const task = take()
-        if (task !== undefined) await call(handler, task)
-        else if (performance.now() >= nextPoll) await poll()
+        if (task !== undefined) {
+          if (!(await call(handler, task))) await pause(pollMs, stop.signal)
+        } else if (performance.now() >= nextPoll) await poll()
         else await sleep(Math.max(0, nextPoll - performance.now()))
       }
     }
@@ -105,6 +98,8 @@ export function openLocalQueue(catalog: Pick<Catalog, 'dueTasks'>, { pollMs, log
       wake()
     },
     answer,
+    waiting: async () => Number.POSITIVE_INFINITY,
+    ping: async () => {},
     async [Symbol.asyncDispose]() {
       await Promise.all([...answerers].map((answerer) => answerer[Symbol.asyncDispose]()))
     },

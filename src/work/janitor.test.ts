@@ -2,12 +2,15 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { temporaryFolder, until } from '../../test/harness.ts'
 import { insertTask, serve, succeed } from '../../test/http-fixture.ts'
+import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { createLog } from '../log.ts'
 import { resultsPrefix } from '../model.ts'
-import type { Catalog } from '../ports.ts'
+import type { Catalog, Queue } from '../ports.ts'
+import { openLocalQueue } from '../queue/local.ts'
 import { startJanitor } from './janitor.ts'
 import { sweep } from './sweep.ts'
 
@@ -34,7 +37,7 @@ test('what nobody has asked for is removed when its time is up, unless the clock
   await using served = await serve({ keeping: { incompleteMs: -1_000, filesMs: -1_000 } })
   await using folder = await temporaryFolder()
   const { catalog, blobs, url } = served
-  const queue = { ring: async () => {}, answer: () => assert.fail(), [Symbol.asyncDispose]: async () => {} }
+  await using queue = openLocalQueue(catalog, { pollMs: 60_000, log: createLog('silent') })
   const janitor = (over: Partial<Catalog>) =>
     startJanitor({
       catalog: { ...catalog, ...over },
@@ -75,4 +78,44 @@ test('what nobody has asked for is removed when its time is up, unless the clock
   assert.equal((await fetch(`${url}/v1/tasks/${id}/outputs/totals`)).status, 410)
   assert.equal((await fetch(`${url}/v1/uploads/${upload.id}`, { method: 'HEAD' })).status, 410)
   assert.deepEqual(await catalog.checkIntegrity(), [])
+})
+
+test('a queue that is down keeps the janitor from nothing else, and is rung when it is back', async () => {
+  await using served = await serve({ keeping: { incompleteMs: -1_000 } })
+  await using folder = await temporaryFolder()
+  const { catalog, blobs } = served
+  const { id: task } = await insertTask(served)
+  const open = await catalog.createUpload({ id: newId(), owner: 'local', name: 'open.csv' })
+  const rung: string[] = []
+  let isDown = true
+  const queue: Queue = {
+    async ring(one) {
+      rung.push(one)
+    },
+    async waiting() {
+      if (isDown) throw new AppError('unavailable', 'The queue is away.')
+      return rung.length
+    },
+    ping: async () => {},
+    answer: () => assert.fail(),
+    [Symbol.asyncDispose]: async () => {},
+  }
+  await using _ = startJanitor({
+    catalog,
+    blobs,
+    queue,
+    scratch: join(folder.path, 'scratch'),
+    doors: join(folder.path, 'doors'),
+    pollMs: 10,
+    maxLostLeases: 1,
+    log: createLog('silent'),
+  })
+  await until('the upload has expired', async () => (await catalog.getUpload(open.id))?.state === 'expired')
+  assert.deepEqual(rung, [])
+  isDown = false
+  await until('it has rung', () => rung.length > 0)
+  // As long as the bell waits there is none missing.
+  assert.deepEqual(await catalog.dueTasks(9), [task])
+  for (let round = 0; round < 5; round++) await sleep(10)
+  assert.deepEqual(rung, [task])
 })

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../log.ts'
 import type { Blobs, Catalog, Queue } from '../ports.ts'
 import { createClockJudge } from './clock.ts'
+import { rescan } from './rescan.ts'
 import { sweep } from './sweep.ts'
 
 export interface JanitorOptions {
@@ -32,6 +33,7 @@ export function startJanitor(options: JanitorOptions): AsyncDisposable {
     while (!stop.signal.aborted) {
       try {
         await requeue(options)
+        await ring(options)
         if (await isBelieved()) await expire(options, stop.signal)
         if (performance.now() - sweptAt >= sweepMs) {
           strays = await sweep(options, strays)
@@ -53,10 +55,16 @@ export function startJanitor(options: JanitorOptions): AsyncDisposable {
 }
 
 /** Tasks whose worker fell silent go back to the queue. */
-async function requeue({ catalog, queue, maxLostLeases, log }: JanitorOptions): Promise<void> {
-  for (const task of await catalog.requeueLapsed(maxLostLeases)) {
-    log.warn({ task }, 'the lease has run out')
-    await queue.ring(task)
+async function requeue({ catalog, maxLostLeases, log }: JanitorOptions): Promise<void> {
+  for (const task of await catalog.requeueLapsed(maxLostLeases)) log.warn({ task }, 'the lease has run out')
+}
+
+/** A queue that is down keeps the janitor from nothing else. */
+async function ring({ catalog, queue, log }: JanitorOptions): Promise<void> {
+  try {
+    await rescan({ catalog, queue })
+  } catch (err) {
+    log.warn({ err }, 'could not ring for the tasks that are due; the next round will')
   }
 }
 

@@ -1,13 +1,14 @@
-/** What every bell must do: ring at least once for every task, in any order, for one answerer at a time. */
+/** What every bell must do: ring at least once for every task, in any order, for hands that take one at a time. */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as nextTurn } from 'node:timers/promises'
 import { openCatalog } from '../../src/catalog/open.ts'
 import { createLog } from '../../src/log.ts'
-import type { Catalog, Queue } from '../../src/ports.ts'
+import type { Answer, Catalog, Queue } from '../../src/ports.ts'
+import { rescan } from '../../src/work/rescan.ts'
 import { taskOf } from './catalog-samples.ts'
 
 const hour = 3_600_000
@@ -49,6 +50,14 @@ export function collector() {
   }
 }
 
+/** A handler that says what it hears, and has nothing to do. */
+export function sayer({ say }: { say: (text: string) => void }): Answer {
+  return async (task) => {
+    say(task)
+    return undefined
+  }
+}
+
 /** `open` gives a queue of the test's own; the catalog is for those that look there for what nobody rang. */
 export function testQueue(name: string, open: (catalog: Catalog) => Promise<Queue>): void {
   function check(
@@ -67,56 +76,74 @@ export function testQueue(name: string, open: (catalog: Catalog) => Promise<Queu
   check('every bell is answered, whether it rings before or after somebody listens', 4, async (queue, tasks) => {
     const heard = collector()
     for (const task of tasks.slice(0, 2)) await queue.ring(task)
-    await using _ = queue.answer(async (task) => heard.say(task))
+    await using _ = queue.answer(sayer(heard))
     for (const task of tasks.slice(2)) await queue.ring(task)
     await heard.until(4)
     assert.deepEqual(new Set(heard.said), new Set(tasks))
   })
 
-  check('an answerer has one call at a time, and several answerers work side by side', 6, async (queue, tasks) => {
+  check('a hand has one call or work at a time, and several work side by side', 6, async (queue, tasks) => {
     const { promise: together, resolve } = Promise.withResolvers<void>()
     const heard = collector()
-    const running = new Map<number, number>()
-    let most = 0
-    for (const answerer of [1, 2]) {
+    const busy = new Set<number>()
+    let overlaps = 0
+    for (const hand of [1, 2]) {
       queue.answer(async (task) => {
-        const calls = (running.get(answerer) ?? 0) + 1
-        running.set(answerer, calls)
-        most = Math.max(most, calls)
-        // Nobody gets past this but two answerers in a call at the same moment.
-        if (running.get(1) === 1 && running.get(2) === 1) resolve()
-        await together
+        if (busy.has(hand)) overlaps++
+        busy.add(hand)
         await nextTurn()
-        running.set(answerer, calls - 1)
-        heard.say(task)
+        return async () => {
+          // Nobody gets past this but two hands at work at the same moment.
+          if (busy.size === 2) resolve()
+          await together
+          busy.delete(hand)
+          heard.say(task)
+        }
       })
     }
     for (const task of tasks) await queue.ring(task)
     await heard.until(6)
-    assert.equal(most, 1)
+    assert.equal(overlaps, 0)
     assert.ok(tasks.every((task) => heard.said.includes(task)))
   })
 
-  check('a bell that rings during the task’s own call is answered after it', 1, async (queue, [task = '']) => {
+  check('a bell that rings while its task is worked at is heard as well', 1, async (queue, [task = '']) => {
     const heard = collector()
-    let inside = 0
-    let most = 0
     const handler = async (id: string) => {
-      most = Math.max(most, ++inside)
       heard.say(id)
-      if (heard.said.length === 1) await queue.ring(task)
-      for (let turn = 0; turn < 20; turn++) await nextTurn()
-      inside--
+      return async () => {
+        if (heard.said.length === 1) await queue.ring(id)
+      }
     }
     queue.answer(handler)
     queue.answer(handler)
     await queue.ring(task)
     await heard.until(2)
     assert.deepEqual(heard.said.slice(0, 2), [task, task])
-    assert.equal(most, 1)
   })
 
-  check('a call that fails neither stops the others nor loses its task', 5, async (queue, tasks) => {
+  check('a hand at long work holds no bell: others hear it', 3, async (queue, [first = '', ...rest]) => {
+    const heard = collector()
+    const { promise: go, resolve: goOn } = Promise.withResolvers<void>()
+    const { promise: isBusy, resolve: begin } = Promise.withResolvers<void>()
+    await using _ = queue.answer(async (task) => {
+      heard.say(task)
+      return async () => {
+        begin()
+        await go
+      }
+    })
+    await queue.ring(first)
+    await isBusy
+    for (const task of rest) await queue.ring(task)
+    await using other = queue.answer(sayer(heard))
+    await heard.until(3)
+    assert.deepEqual(heard.said.toSorted(), [first, ...rest].toSorted())
+    await other[Symbol.asyncDispose]()
+    goOn()
+  })
+
+  check('a call that fails neither stops the others nor loses its task', 5, async (queue, tasks, catalog) => {
     const heard = collector()
     const failedOnce = new Set<string>()
     await using _ = queue.answer(async (task) => {
@@ -124,20 +151,33 @@ export function testQueue(name: string, open: (catalog: Catalog) => Promise<Queu
         failedOnce.add(task)
         throw new Error('not now')
       }
-      heard.say(task)
+      if ((await catalog.claim(task, hour)) !== undefined) heard.say(task)
+      return undefined
     })
     for (const task of tasks) await queue.ring(task)
-    await heard.until(5)
-    assert.ok(tasks.every((task) => heard.said.includes(task)))
+    await janitor(queue, catalog, heard.until(5))
+    assert.deepEqual(heard.said.toSorted(), tasks.toSorted())
   })
 
-  check('who stops answering ends the call in hand, and the rest is left to others', 3, async (queue, tasks) => {
+  check('tasks that nobody rang for are found by the rescan', 3, async (queue, tasks, catalog) => {
+    const heard = collector()
+    await using _ = queue.answer(async (task) => {
+      if ((await catalog.claim(task, hour)) !== undefined) heard.say(task)
+      return undefined
+    })
+    await janitor(queue, catalog, heard.until(3))
+    assert.deepEqual(heard.said.toSorted(), tasks.toSorted())
+  })
+
+  check('who stops answering ends the work in hand, and the rest is left to others', 3, async (queue, tasks) => {
     const heard = collector()
     const { promise: go, resolve: goOn } = Promise.withResolvers<void>()
     const first = queue.answer(async (task) => {
       heard.say(task)
-      await go
-      heard.say('done')
+      return async () => {
+        await go
+        heard.say('done')
+      }
     })
     for (const task of tasks) await queue.ring(task)
     await heard.until(1)
@@ -147,26 +187,58 @@ export function testQueue(name: string, open: (catalog: Catalog) => Promise<Queu
     await stopped
     assert.deepEqual(heard.said.slice(1), ['done', 'stopped'])
     const later = collector()
-    await using _ = queue.answer(async (task) => later.say(task))
+    await using _ = queue.answer(sayer(later))
+    await later.until(2)
     const rest = tasks.filter((task) => task !== heard.said[0])
-    while (!rest.every((task) => later.said.includes(task))) await nextTurn()
+    assert.deepEqual(later.said.toSorted(), rest.toSorted())
     assert.equal(heard.said.length, 3)
   })
 
   check('however often and for whomever it rings, each task is done once', 20, async (queue, tasks, catalog) => {
     const heard = collector()
-    const work = async (task: string) => {
-      const claimed = await catalog.claim(task, hour)
-      if (claimed === undefined) return
+    const answerers = [1, 2, 3].map(() => queue.answer(oneEffect(catalog, heard)))
+    const many = tasks.flatMap((task, n) => Array.from({ length: 2 + (n % 9) }, () => task))
+    await Promise.all(many.map((task) => queue.ring(task)))
+    await heard.until(20)
+    // And again after the end.
+    await Promise.all(tasks.map((task) => queue.ring(task)))
+    for (const answerer of answerers) await answerer[Symbol.asyncDispose]()
+    assert.deepEqual(heard.said.toSorted(), tasks.toSorted())
+    await assertDoneOnce(catalog, 20)
+  })
+
+  check('says how many bells wait, and that it works', 3, async (queue, tasks) => {
+    await queue.ping()
+    for (const task of tasks) await queue.ring(task)
+    // A queue that is kept elsewhere counts them after a moment.
+    while ((await queue.waiting()) < 3) await sleep(10)
+  })
+}
+
+/** The rounds of a janitor, until something has come about. */
+async function janitor(queue: Queue, catalog: Catalog, end: Promise<void>): Promise<void> {
+  const over = new AbortController()
+  const ended = end.finally(() => over.abort())
+  while (!over.signal.aborted) {
+    await rescan({ catalog, queue })
+    await Promise.race([ended, sleep(50)])
+  }
+}
+
+/** What a worker does with a bell, but for the work: claims the task and finishes it, in the catalog. */
+export function oneEffect(catalog: Catalog, heard: Pick<ReturnType<typeof collector>, 'say'>): Answer {
+  return async (task) => {
+    const claimed = await catalog.claim(task, hour)
+    if (claimed === undefined) return undefined
+    return async () => {
       const verdict = { state: 'succeeded', balances: { inputs: {}, outputs: {} }, warnings: [], outputs: [] } as const
       if (await catalog.finish(task, claimed.attempt, { ...verdict, rejects: null })) heard.say(task)
     }
-    const answerers = [work, work, work].map((handler) => queue.answer(handler))
-    for (let times = 0; times < 3; times++) for (const task of tasks) await queue.ring(task)
-    await heard.until(20)
-    for (const answerer of answerers) await answerer[Symbol.asyncDispose]()
-    assert.deepEqual(heard.said.toSorted(), tasks.toSorted())
-    const ended = await catalog.listTasks('local', { limit: 99, state: 'succeeded' })
-    assert.ok(ended.length === 20 && ended.every(({ attempt }) => attempt === 1))
-  })
+  }
+}
+
+export async function assertDoneOnce(catalog: Catalog, count: number): Promise<void> {
+  const ended = await catalog.listTasks('local', { limit: count + 1, state: 'succeeded' })
+  assert.equal(ended.length, count)
+  assert.ok(ended.every(({ attempt }) => attempt === 1))
 }

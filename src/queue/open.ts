@@ -1,0 +1,37 @@
+/** The queue that a URL names. A vendor's library is loaded when there is a queue of its. */
+import { AppError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { Catalog, Queue } from '../ports.ts'
+import { openLocalQueue } from './local.ts'
+
+export interface QueueOptions {
+  /** How long a hand pauses when it could not claim a task; and how often the local queue looks for due ones. */
+  readonly pollMs: number
+  readonly log: Log
+}
+
+/**
+ * @param url as ROWMILL_QUEUE_URL gives it: `local:`, `amqp://…`, `amqps://…`, `sqs://…`; undefined for the local one.
+ * @throws {AppError} invalid (the URL, or what a broker thinks of it) or unavailable (no broker), naming ROWMILL_QUEUE_URL.
+ */
+export async function openQueue(
+  url: string | undefined,
+  catalog: Pick<Catalog, 'dueTasks'>,
+  options: QueueOptions,
+): Promise<Queue> {
+  const scheme = url?.slice(0, url.indexOf(':') + 1) ?? 'local:'
+  switch (scheme) {
+    case 'local:':
+      return openLocalQueue(catalog, options)
+    case 'amqp:':
+    case 'amqps:':
+      return await (await import('./amqp.ts')).openAmqpQueue(url ?? '', options)
+    case 'sqs:':
+      return await (await import('./sqs.ts')).openSqsQueue(url ?? '', options)
+    default:
+      throw new AppError(
+        'invalid',
+        'ROWMILL_QUEUE_URL names no kind of queue that there is. Use local:, amqp://, amqps:// or sqs://.',
+      )
+  }
+}
