@@ -14,8 +14,9 @@ import { startInbox } from './inbox/inbox.ts'
 import { createIngest, type Ingest } from './ingest/ingest.ts'
 import type { Log } from './log.ts'
 import { loadPipelines, pipelineFolders } from './pipeline/load.ts'
-import type { Keeping, Sink } from './ports.ts'
-import { openLocalQueue } from './queue/local.ts'
+import type { Keeping } from './entries.ts'
+import type { Sink } from './ports.ts'
+import { openQueue } from './queue/open.ts'
 import { openTableSinks, tableSinkNames } from './sinks/open.ts'
 import { resultsSink } from './sinks/results.ts'
 import { startJanitor } from './work/janitor.ts'
@@ -49,7 +50,7 @@ export async function startApp(config: Config, { version, log }: { version: stri
   const keeping = keepingOf(config)
   const catalog = stack.use(await openCatalog(catalogUrl(config), { log, keeping }))
   const blobs = await openDiskBlobs(join(config.DATA, 'blobs'), { log })
-  const queue = stack.use(openLocalQueue(catalog, { pollMs, log }))
+  const queue = stack.use(await openQueue(config.QUEUE_URL, catalog, { pollMs, log }))
   const stores = { catalog, blobs, queue, log }
   const scratch = join(config.DATA, 'scratch')
   const doors = join(config.DATA, 'doors')
@@ -72,7 +73,7 @@ export async function startApp(config: Config, { version, log }: { version: stri
       await startInbox({ ingest, folder, run, settleMs, pollMs: Math.min(pollMs, settleMs), now: Date.now, log }),
     )
   }
-  const checks = [{ name: 'catalog', check: () => catalog.ping() }]
+  const checks = Object.entries({ catalog, queue }).map(([name, part]) => ({ name, check: () => part.ping() }))
   const timeouts = { headers: config.HEADER_TIMEOUT, idle: config.IDLE_TIMEOUT }
   const folderRun = config.API_UPLOAD
   const server = await createServer({ ingest, roles, keeping, version, checks, folderRun, timeouts, log })

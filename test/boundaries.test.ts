@@ -14,6 +14,7 @@ const ground = [
   'errors',
   'failpoints',
   'model',
+  'entries',
   'balances',
   'definition',
   'job',

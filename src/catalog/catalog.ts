@@ -1,5 +1,6 @@
 import { attempts } from './attempts.ts'
-import type { Catalog, Keeping } from '../ports.ts'
+import type { Keeping } from '../entries.ts'
+import type { Catalog } from '../ports.ts'
 import type { Database } from './database.ts'
 import { completion } from './completion.ts'
 import { expiry } from './expiry.ts'

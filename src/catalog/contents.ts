@@ -1,7 +1,7 @@
 /** Which blob holds which bytes: one for all parts that have them, of whatever uploads. */
 import type { Kysely, Transaction } from 'kysely'
 import type { Database } from './database.ts'
-import type { NewPart } from '../ports.ts'
+import type { NewPart } from '../entries.ts'
 import { batches } from './batches.ts'
 import type { PartRow, Tables } from './tables.ts'
 

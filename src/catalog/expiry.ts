@@ -1,7 +1,8 @@
 /** What has been kept for as long as was promised. */
 import { type ExpressionBuilder, sql, type Transaction } from 'kysely'
 import { resultsOf } from '../model.ts'
-import type { Catalog, Keeping } from '../ports.ts'
+import type { Keeping } from '../entries.ts'
+import type { Catalog } from '../ports.ts'
 import { type Database, transact } from './database.ts'
 import type { Tables } from './tables.ts'
 import { removeUpload } from './removal.ts'

@@ -1,4 +1,4 @@
-import type { Keeping } from '../ports.ts'
+import type { Keeping } from '../entries.ts'
 
 const day = 86_400_000
 

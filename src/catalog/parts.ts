@@ -2,7 +2,7 @@
 import type { Kysely, Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import { checkOffset, mostParts, type Part } from '../model.ts'
-import type { Keeping, NewPart } from '../ports.ts'
+import type { Keeping, NewPart } from '../entries.ts'
 import { batches } from './batches.ts'
 import type { Database } from './database.ts'
 import { dropContents, putContent } from './contents.ts'

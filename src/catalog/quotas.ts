@@ -1,6 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
-import type { Keeping } from '../ports.ts'
+import type { Keeping } from '../entries.ts'
 import type { Database } from './database.ts'
 import type { Tables, UploadRow } from './tables.ts'
 

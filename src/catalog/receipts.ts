@@ -1,7 +1,8 @@
 /** What requests with an Idempotency-Key have come to: noted in the transaction that creates it, so never without it. */
 import type { Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
-import type { Catalog, Keeping, NewReceipt } from '../ports.ts'
+import type { Keeping, NewReceipt } from '../entries.ts'
+import type { Catalog } from '../ports.ts'
 import { later } from './later.ts'
 import { type Database, transact } from './database.ts'
 import type { ReceiptRow, Tables } from './tables.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { fixableCsv, insertTask, json, post, type Served, serve, succeed } from '../../test/http-fixture.ts'
-import type { NewTask } from '../ports.ts'
+import type { NewTask } from '../entries.ts'
 
 const fixed = '_line,_code,_message,Song,_raw\n3,missing-cell,,Umbrella,x\n'
 

@@ -3,7 +3,7 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import type { Ingest } from '../ingest/ingest.ts'
 import type { Log } from '../log.ts'
 import type { Role } from '../model.ts'
-import type { Keeping } from '../ports.ts'
+import type { Keeping } from '../entries.ts'
 import { takeStreams } from './body.ts'
 import type { RunRequest } from '../ingest/orders.ts'
 import { compatRoutes } from './compat.ts'

@@ -1,7 +1,7 @@
 /** The end of an upload: looked at once more, closed, and made a task of. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Part, Task, Upload } from '../model.ts'
-import type { NewPart, NewReceipt } from '../ports.ts'
+import type { NewPart, NewReceipt } from '../entries.ts'
 import type { IngestDeps } from './deps.ts'
 import { joinOf } from './join.ts'
 import { decideFor } from './orders.ts'

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import type { Principal } from '../auth/authorize.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import type { NewReceipt, Receipt } from '../ports.ts'
+import type { NewReceipt, Receipt } from '../entries.ts'
 import type { IngestDeps } from './deps.ts'
 
 /** The receipt of a request, to be noted with what it creates; undefined where it has no key. */

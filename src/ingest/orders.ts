@@ -8,7 +8,7 @@ import { assignInputs, inputOf, missingInputs } from '../pipeline/match.ts'
 import { checkParams } from '../pipeline/params.ts'
 import { parsePipeline } from '../pipeline/parse.ts'
 import { repeatKey } from '../pipeline/repeat.ts'
-import type { Decide, NewTask } from '../ports.ts'
+import type { Decide, NewTask } from '../entries.ts'
 import { orderOfCorrection } from './corrections.ts'
 import type { IngestDeps } from './deps.ts'
 

@@ -2,7 +2,7 @@
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { type Upload, uploadsPrefix } from '../model.ts'
-import type { NewPart } from '../ports.ts'
+import type { NewPart } from '../entries.ts'
 import type { IngestDeps } from './deps.ts'
 
 export type Stored = Pick<NewPart, 'blob' | 'bytes' | 'sha256'>

@@ -216,7 +216,7 @@ suite('at the start, one sentence says what is wrong with ROWMILL_QUEUE_URL', ()
         /^ROWMILL_QUEUE_URL names no kind of queue that there is/,
       )
     }
-    for (const url of [undefined, 'local:']) await (await openQueue(url, catalog, options))[Symbol.asyncDispose]()
+    for (const url of [undefined, 'local']) await (await openQueue(url, catalog, options))[Symbol.asyncDispose]()
     await isRefused(openQueue('amqp://h?x', catalog, options), 'invalid', /amqp:\/\/USER/)
     await isRefused(openQueue('sqs://h?x', catalog, options), 'invalid', /sqs:\/\/REGION/)
   })

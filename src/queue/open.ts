@@ -11,7 +11,7 @@ export interface QueueOptions {
 }
 
 /**
- * @param url as ROWMILL_QUEUE_URL gives it: `local:`, `amqp://…`, `amqps://…`, `sqs://…`; undefined for the local one.
+ * @param url as ROWMILL_QUEUE_URL gives it: `local`, `amqp://…`, `amqps://…`, `sqs://…`; undefined for the local one.
  * @throws {AppError} invalid (the URL, or what a broker thinks of it) or unavailable (no broker), naming ROWMILL_QUEUE_URL.
  */
 export async function openQueue(
@@ -19,19 +19,11 @@ export async function openQueue(
   catalog: Pick<Catalog, 'dueTasks'>,
   options: QueueOptions,
 ): Promise<Queue> {
-  const scheme = url?.slice(0, url.indexOf(':') + 1) ?? 'local:'
-  switch (scheme) {
-    case 'local:':
-      return openLocalQueue(catalog, options)
-    case 'amqp:':
-    case 'amqps:':
-      return await (await import('./amqp.ts')).openAmqpQueue(url ?? '', options)
-    case 'sqs:':
-      return await (await import('./sqs.ts')).openSqsQueue(url ?? '', options)
-    default:
-      throw new AppError(
-        'invalid',
-        'ROWMILL_QUEUE_URL names no kind of queue that there is. Use local:, amqp://, amqps:// or sqs://.',
-      )
-  }
+  if (url === undefined || url === 'local') return openLocalQueue(catalog, options)
+  if (/^amqps?:/.test(url)) return await (await import('./amqp.ts')).openAmqpQueue(url, options)
+  if (/^sqs:/.test(url)) return await (await import('./sqs.ts')).openSqsQueue(url, options)
+  throw new AppError(
+    'invalid',
+    'ROWMILL_QUEUE_URL names no kind of queue that there is. Use local, amqp://, amqps:// or sqs://.',
+  )
 }

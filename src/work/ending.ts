@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../errors.ts'
 import type { Task } from '../model.ts'
-import type { Catalog, Verdict } from '../ports.ts'
+import type { Verdict } from '../entries.ts'
+import type { Catalog } from '../ports.ts'
 
 interface Teller {
   readonly catalog: Pick<Catalog, 'finish'>

@@ -1,6 +1,6 @@
 import { type AppError, errorCodes } from '../errors.ts'
 import { type Task, taskError, type TaskError } from '../model.ts'
-import type { Verdict } from '../ports.ts'
+import type { Verdict } from '../entries.ts'
 
 export interface RetryPolicy {
   /** Attempts at what may pass; deaths of the child. */

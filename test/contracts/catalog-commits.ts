@@ -1,7 +1,7 @@
 /** What every catalog must keep of tasks that have begun to commit, that only plan, and that undo others. */
 import assert from 'node:assert/strict'
 import type { Plan, Undone } from '../../src/balances.ts'
-import type { Verdict } from '../../src/ports.ts'
+import type { Verdict } from '../../src/entries.ts'
 import type { Targets } from '../../src/job.ts'
 import type { CheckCatalog } from './catalog.ts'
 import { again, code, failed, get, hour, queued, succeeded, taskOf, upload } from './catalog-samples.ts'

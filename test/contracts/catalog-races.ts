@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import type { AppError } from '../../src/errors.ts'
 import { newId } from '../../src/ids.ts'
-import type { Catalog, NewReceipt } from '../../src/ports.ts'
+import type { NewReceipt } from '../../src/entries.ts'
+import type { Catalog } from '../../src/ports.ts'
 import type { CheckCatalog } from './catalog.ts'
 import { closing, hour, taskOf, upload } from './catalog-samples.ts'
 

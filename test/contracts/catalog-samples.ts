@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import type { AppError, ErrorCode } from '../../src/errors.ts'
 import { newId } from '../../src/ids.ts'
 import type { Task } from '../../src/model.ts'
-import type { Catalog, Completion, NewTask, Verdict } from '../../src/ports.ts'
+import type { Completion, NewTask, Verdict } from '../../src/entries.ts'
+import type { Catalog } from '../../src/ports.ts'
 
 export const hour = 3_600_000
 /** A lease that has ended before it began, so that no test waits for one. */

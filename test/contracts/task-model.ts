@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { isEnded, type TaskState } from '../../src/model.ts'
-import type { Catalog, Verdict } from '../../src/ports.ts'
+import type { Verdict } from '../../src/entries.ts'
+import type { Catalog } from '../../src/ports.ts'
 import { again, code, crashedOut, failed, get, hour, lapsed, queued, succeeded } from './catalog-samples.ts'
 
 /** Makes random calls and compares after each. */
