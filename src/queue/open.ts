@@ -21,7 +21,7 @@ export async function openQueue(
 ): Promise<Queue> {
   if (url === undefined || url === 'local') return openLocalQueue(catalog, options)
   if (/^amqps?:/.test(url)) return await (await import('./amqp.ts')).openAmqpQueue(url, options)
-  if (/^sqs:/.test(url)) return await (await import('./sqs.ts')).openSqsQueue(url, options)
+  if (url.startsWith('sqs:')) return await (await import('./sqs.ts')).openSqsQueue(url, options)
   throw new AppError(
     'invalid',
     'ROWMILL_QUEUE_URL names no kind of queue that there is. Use local, amqp://, amqps:// or sqs://.',
