@@ -8,10 +8,10 @@ import { dirname, join } from 'node:path'
 import { AppError, errnoOf } from '../../src/errors.ts'
 import { newId } from '../../src/ids.ts'
 import type { Account } from './account.ts'
-import type { Instance } from './recipe.ts'
+import type { Instance, Recipe } from './recipe.ts'
 
 /** Below those that systems hand out by themselves: nobody else gets the port while its server is down. */
-const ports = { from: 20_000, to: 32_000 }
+const range = { from: 20_000, to: 32_000 }
 
 const files = { pid: 'pid', url: 'url', instance: 'instance.json' } as const
 
@@ -83,13 +83,14 @@ export async function readInstance(folder: string): Promise<Instance | undefined
 export async function createInstance(
   folder: string,
   account: Account | undefined,
+  ports: Recipe['ports'],
   prepare: (instance: Instance) => Promise<void>,
 ): Promise<Instance> {
   if ((await readdir(folder)).some((name) => name !== files.pid)) {
     throw new AppError('conflict', `${folder} holds something else than a server, or half of one. Remove it first.`)
   }
   if (account !== undefined) await chown(folder, account.uid, account.gid)
-  const remembered = { port: await freePort(), password: newId() }
+  const remembered = { port: await freePorts(ports), password: newId() }
   const instance = { folder, ...remembered }
   try {
     await prepare(instance)
@@ -101,10 +102,12 @@ export async function createInstance(
   return instance
 }
 
-async function freePort(): Promise<number> {
+/** The first of so many in a row. */
+async function freePorts(count: number): Promise<number> {
   for (;;) {
-    const port = randomInt(ports.from, ports.to)
-    if (await isFree(port)) return port
+    const first = randomInt(range.from, range.to - count)
+    const row = Array.from({ length: count }, (_, i) => isFree(first + i))
+    if ((await Promise.all(row)).every(Boolean)) return first
   }
 }
 
