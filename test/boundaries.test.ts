@@ -16,6 +16,7 @@ const ground = [
   'model',
   'balances',
   'definition',
+  'direct',
   'job',
   'table-schema',
   'log',

@@ -35,10 +35,12 @@ test('what nobody has asked for is removed when its time is up, unless the clock
   await using folder = await temporaryFolder()
   const { catalog, blobs, url } = served
   const queue = { ring: async () => {}, answer: () => assert.fail(), [Symbol.asyncDispose]: async () => {} }
+  const abandoned: number[] = []
+  const abandon = async (idleMs: number) => abandoned.push(idleMs)
   const janitor = (over: Partial<Catalog>) =>
     startJanitor({
       catalog: { ...catalog, ...over },
-      blobs,
+      blobs: { ...blobs, abandon },
       queue,
       scratch: join(folder.path, 'scratch'),
       doors: join(folder.path, 'doors'),
@@ -64,6 +66,7 @@ test('what nobody has asked for is removed when its time is up, unless the clock
     await until('it has looked several times', () => rounds > 3)
   }
   assert.deepEqual([await stateOf(upload.id), await stateOf(open.id)], ['complete', 'open'])
+  assert.deepEqual(abandoned, [])
 
   await using _ = janitor({})
   await until(
@@ -75,4 +78,5 @@ test('what nobody has asked for is removed when its time is up, unless the clock
   assert.equal((await fetch(`${url}/v1/tasks/${id}/outputs/totals`)).status, 410)
   assert.equal((await fetch(`${url}/v1/uploads/${upload.id}`, { method: 'HEAD' })).status, 410)
   assert.deepEqual(await catalog.checkIntegrity(), [])
+  assert.deepEqual(abandoned, [24 * 3_600_000])
 })
