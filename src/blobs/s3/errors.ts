@@ -9,6 +9,8 @@ const here = 'ROWMILL_BLOBS_URL'
 
 const meanings: Readonly<Record<string, Meaning>> = {
   NoSuchBucket: ['setup', `there is no such bucket; make it, or correct ${here}`],
+  // What S3 says of a missing bucket has a code.
+  NotFound: ['setup', `what answers is no S3 store; correct ${here}`],
   InvalidBucketName: ['setup', `no bucket can be called that; correct ${here}`],
   InvalidAccessKeyId: ['setup', `it does not know the access key; correct the user in ${here}`],
   SignatureDoesNotMatch: ['setup', `it refuses the secret key; correct the password in ${here}`],

@@ -79,7 +79,7 @@ async function* whole(
     } finally {
       transfer.body.destroy()
     }
-    await sleep(pauseMs * 2 ** breaks, undefined, signal && { signal })
+    await sleep(pauseMs * 2 ** (breaks - 1), undefined, signal && { signal })
     transfer = await begin(store, key, { at, etag: first.etag }, signal)
   }
 }
