@@ -60,8 +60,11 @@ interface Pair {
 function joined(client: Socket, server: Socket, mode: { get(): Mode; hasCut(): void }): Pair {
   let sent = 0
   const reset = () => {
-    client.resetAndDestroy()
-    server.resetAndDestroy()
+    for (const socket of [client, server]) {
+      // libuv resets no socket that is being shut down, and Node would wait for it at its end, for ever.
+      if (socket.writableEnded) socket.destroy()
+      else socket.resetAndDestroy()
+    }
   }
   const forward = (from: Socket, to: Socket) => {
     from.on('data', (chunk: Buffer) => {
