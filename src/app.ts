@@ -2,7 +2,7 @@
 import { access, constants, realpath } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { join, resolve, sep } from 'node:path'
-import { openDiskBlobs } from './blobs/disk.ts'
+import { openBlobs } from './blobs/open.ts'
 import { usualKeeping } from './catalog/keeping.ts'
 import { openCatalog } from './catalog/open.ts'
 import type { Config } from './config.ts'
@@ -49,7 +49,7 @@ export async function startApp(config: Config, { version, log }: { version: stri
 
   const keeping = keepingOf(config)
   const catalog = stack.use(await openCatalog(catalogUrl(config), { log, keeping }))
-  const blobs = await openDiskBlobs(join(config.DATA, 'blobs'), { log })
+  const blobs = await openBlobs(config.BLOBS_URL, join(config.DATA, 'blobs'), { log })
   const queue = stack.use(await openQueue(config.QUEUE_URL, catalog, { pollMs, log }))
   const stores = { catalog, blobs, queue, log }
   const scratch = join(config.DATA, 'scratch')
@@ -73,7 +73,7 @@ export async function startApp(config: Config, { version, log }: { version: stri
       await startInbox({ ingest, folder, run, settleMs, pollMs: Math.min(pollMs, settleMs), now: Date.now, log }),
     )
   }
-  const checks = Object.entries({ catalog, queue }).map(([name, part]) => ({ name, check: () => part.ping() }))
+  const checks = Object.entries({ catalog, blobs, queue }).map(([name, part]) => ({ name, check: () => part.ping() }))
   const timeouts = { headers: config.HEADER_TIMEOUT, idle: config.IDLE_TIMEOUT }
   const folderRun = config.API_UPLOAD
   const server = await createServer({ ingest, roles, keeping, version, checks, folderRun, timeouts, log })

@@ -4,6 +4,7 @@
  */
 import type { Readable } from 'node:stream'
 import type { OutputBalance, Undone } from './balances.ts'
+import type { DirectBlobs } from './direct.ts'
 import type { ProducedFile, Report, RowFormat, TargetColumn, Targets } from './job.ts'
 import type { Output, Part, Progress, Target, Task, TaskState, Upload, UploadSet } from './model.ts'
 import type {
@@ -138,8 +139,14 @@ export interface Blobs {
   list(prefix: string): Promise<string[]>
   /** Removes everything below a prefix; what is not there is no error. */
   delete(prefix: string): Promise<void>
+  /** Clears away halves of blobs that nothing has come to for so long, by the store's clock. @returns how many. */
+  abandon(idleMs: number): Promise<number>
   /** Bytes that can still be stored; infinite where the store knows no end. */
   free(): Promise<number>
+  /** @throws {AppError} unavailable, when nothing can be stored or read at present. */
+  ping(): Promise<void>
+  /** Undefined where the store has no address that clients could use. */
+  readonly direct: DirectBlobs | undefined
 }
 
 /** A bell: the id of a task, at least once, in any order. Methods that wait throw AppError unavailable. */

@@ -17,6 +17,7 @@ const ground = [
   'entries',
   'balances',
   'definition',
+  'direct',
   'job',
   'table-schema',
   'log',
@@ -65,7 +66,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 
 /** The one room that knows a vendor; two where the same reader serves different files. */
 const vendors: Readonly<Record<string, readonly string[]>> = {
+  '@aws-sdk/client-s3': ['blobs'],
   '@aws-sdk/client-sqs': ['queue'],
+  '@aws-sdk/s3-request-presigner': ['blobs'],
   '@duckdb/node-api': ['engine', 'sinks'],
   '@fastify/multipart': ['http'],
   '@fastify/swagger': ['http'],

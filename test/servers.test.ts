@@ -3,9 +3,10 @@ import { chmod, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
 import { launch } from '../scripts/servers/launch.ts'
 import { type Program, childrenOf, isAlive, start, temporaryFolder, until } from './harness.ts'
-import { freshDatabase, missing, query, startServer } from './servers.ts'
+import { freshBucket, freshDatabase, missing, query, startServer } from './servers.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -64,24 +65,51 @@ for (const kind of ['postgres', 'mariadb'] as const) {
   })
 }
 
-for (const kind of ['postgres', 'mariadb', 'rabbitmq'] as const) {
-  test(`a server of ${kind} does not outlive the process that started it, and leaves nothing`, {
-    skip: missing(kind),
-  }, async () => {
-    await using folder = await temporaryFolder()
-    // The server's account has to get through.
-    await chmod(folder.path, 0o711)
-    await using program = starter(kind, folder.path)
-    await until('the server is up', () => program.stdout() !== '')
-    const keepers = childrenOf(program.pid)
-    const servers = keepers.flatMap(({ pid }) => childrenOf(pid))
-    const processes = [...keepers, ...servers, ...servers.flatMap(({ pid }) => childrenOf(pid))]
-    assert.equal(keepers.length, 1)
-    // RabbitMQ has one beside it, by which its nodes find each other.
-    assert.equal(servers.length, kind === 'rabbitmq' ? 2 : 1)
-    program.send('SIGKILL')
-    await until('its folder is gone', async () => (await readdir(folder.path)).length === 0)
-    await until('its processes are gone', () => processes.every((one) => !isAlive(one)))
+suite('a server of radosgw', { skip: missing('radosgw') }, () => {
+  test('gives every test an empty bucket of its own, and takes it back', async () => {
+    await using one = await freshBucket()
+    const other = await freshBucket()
+    const object = { Bucket: other.name, Key: 'x' }
+    await other.client.send(new PutObjectCommand({ ...object, Body: 'kept' }))
+    assert.equal((await one.client.send(new ListObjectsV2Command({ Bucket: one.name }))).KeyCount, 0)
+    await other[Symbol.asyncDispose]()
+    await assert.rejects(one.client.send(new GetObjectCommand(object)), { name: 'NoSuchBucket' })
+  })
+
+  test('comes back with what was stored after it was killed', async () => {
+    await using server = await startServer('radosgw', { durable: true })
+    const { client, name } = await freshBucket(server.url)
+    const object = { Bucket: name, Key: 'x' }
+    await client.send(new PutObjectCommand({ ...object, Body: 'kept' }))
+    await server.kill()
+    await assert.rejects(client.send(new GetObjectCommand(object)), { code: 'ECONNREFUSED' })
+    await server.start()
+    assert.equal(await (await client.send(new GetObjectCommand(object))).Body?.transformToString(), 'kept')
+  })
+})
+
+for (const [kind, servers] of [
+  ['postgres', 1],
+  ['mariadb', 1],
+  // RabbitMQ has one beside it, by which its nodes find each other.
+  ['rabbitmq', 2],
+  ['radosgw', 3],
+] as const) {
+  suite(`any server, such as ${kind}`, { skip: missing(kind) }, () => {
+    test('does not outlive the process that started it, and leaves nothing', async () => {
+      await using folder = await temporaryFolder()
+      // The server's account has to get through.
+      await chmod(folder.path, 0o711)
+      await using program = starter(kind, folder.path)
+      await until('the server is up', () => program.stdout() !== '')
+      const keepers = childrenOf(program.pid)
+      const below = keepers.flatMap(({ pid }) => childrenOf(pid))
+      assert.equal(below.length, servers)
+      const processes = [...keepers, ...below, ...below.flatMap(({ pid }) => childrenOf(pid))]
+      program.send('SIGKILL')
+      await until('its folder is gone', async () => (await readdir(folder.path)).length === 0)
+      await until('its processes are gone', () => processes.every((one) => !isAlive(one)))
+    })
   })
 }
 

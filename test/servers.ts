@@ -1,21 +1,27 @@
 /**
- * Real servers for tests. One of each kind is shared by all tests, each of which has databases or queues of its own in
+ * Real servers for tests. One of each kind is shared by all tests, each of which has databases, queues or buckets of its own in
  * it; a test of crashes has a server of its own. None outlives the process that started it.
  */
 import { execFile } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import {
+  AbortMultipartUploadCommand,
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectsCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  S3Client,
+} from '@aws-sdk/client-s3'
 import { launch } from '../scripts/servers/launch.ts'
 import type { ServerOptions } from '../scripts/servers/recipe.ts'
 import { lacking, locate, searchPath } from '../scripts/servers/programs.ts'
-import { type Kind, recipes } from '../scripts/servers/recipes.ts'
+import { type Kind, kinds, recipes } from '../scripts/servers/recipes.ts'
 import { newId } from '../src/ids.ts'
 import { type Env, childrenOf, isAlive, kill, temporaryFolder, until } from './harness.ts'
 
 export type DatabaseKind = Extract<Kind, 'postgres' | 'mariadb'>
-
-/** Those that are shared. */
-const kinds: readonly Kind[] = ['postgres', 'mariadb', 'rabbitmq']
 
 /** With it, nothing may be missing. */
 const isCi = process.env['CI'] === 'true'
@@ -103,6 +109,47 @@ export async function freshQueue(): Promise<string> {
   return `${await shared.rabbitmq()}?queue=${newId()}`
 }
 
+// --------------------------------------------------------------------------------------------------- buckets
+
+export interface TestBucket extends AsyncDisposable {
+  /** `s3://…`, with key, secret and endpoint. */
+  readonly url: string
+  readonly name: string
+  /** To look behind what is tested. */
+  readonly client: S3Client
+}
+
+/** A new, empty bucket, removed with all that is in it when disposed. */
+export async function freshBucket(server?: string): Promise<TestBucket> {
+  const { origin, username, password } = new URL(server ?? (await shared.radosgw()))
+  const credentials = { accessKeyId: username, secretAccessKey: password }
+  const client = new S3Client({ endpoint: origin, region: 'us-east-1', forcePathStyle: true, credentials })
+  const name = `app-${newId()}`
+  await client.send(new CreateBucketCommand({ Bucket: name }))
+  return {
+    url: `s3://${username}:${password}@${name}?endpoint=${origin}`,
+    name,
+    client,
+    [Symbol.asyncDispose]: () => dropBucket(client, name),
+  }
+}
+
+async function dropBucket(client: S3Client, name: string): Promise<void> {
+  const bucket = { Bucket: name }
+  for (;;) {
+    const { Contents = [] } = await client.send(new ListObjectsV2Command(bucket))
+    if (Contents.length === 0) break
+    const Objects = Contents.map(({ Key }) => ({ Key }))
+    await client.send(new DeleteObjectsCommand({ ...bucket, Delete: { Objects, Quiet: true } }))
+  }
+  const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand(bucket))
+  for (const { Key, UploadId } of Uploads) {
+    await client.send(new AbortMultipartUploadCommand({ ...bucket, Key, UploadId }))
+  }
+  await client.send(new DeleteBucketCommand(bucket))
+  client.destroy()
+}
+
 // --------------------------------------------------------------------------------------------------- servers
 
 export interface TestServer extends AsyncDisposable {
@@ -118,7 +165,7 @@ export interface TestServer extends AsyncDisposable {
   start(): Promise<void>
 }
 
-/** A server of one's own, with no databases but `app`. */
+/** A server of one's own, with no databases but `app`, and no buckets. */
 export async function startServer(kind: Kind, { durable = false }: Partial<ServerOptions> = {}): Promise<TestServer> {
   const folder = await temporaryFolder()
   const launched = () => launch(kind, folder.path, { durable, temporary: true })
@@ -177,6 +224,7 @@ const shared: Readonly<Record<Kind, () => Promise<string>>> = {
   postgres: sharedUrl('postgres'),
   mariadb: sharedUrl('mariadb'),
   rabbitmq: sharedUrl('rabbitmq'),
+  radosgw: sharedUrl('radosgw'),
 }
 
 /** Where the one of the run is; else where one is that lives as long as this process, started when first asked for. */

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path'
 import { AppError, errnoOf } from '../../src/errors.ts'
 import { newId } from '../../src/ids.ts'
 import type { Account } from './account.ts'
-import type { Instance } from './recipe.ts'
+import type { Instance, Recipe } from './recipe.ts'
 
 /** Below those that systems hand out by themselves: nobody else gets the port while its server is down. */
 const range = { from: 20_000, to: 32_000 }
@@ -77,14 +77,13 @@ export async function readInstance(folder: string): Promise<Instance | undefined
 
 /**
  * Makes an instance in a folder that was claimed and is empty otherwise.
- * @param ports how many it takes.
  * @param prepare fills it.
  * @throws {AppError} conflict, when the folder holds something else.
  */
 export async function createInstance(
   folder: string,
   account: Account | undefined,
-  ports: number,
+  ports: Recipe['ports'],
   prepare: (instance: Instance) => Promise<void>,
 ): Promise<Instance> {
   if ((await readdir(folder)).some((name) => name !== files.pid)) {
@@ -103,12 +102,12 @@ export async function createInstance(
   return instance
 }
 
-/** The first of so many. */
+/** The first of so many in a row. */
 async function freePorts(count: number): Promise<number> {
   for (;;) {
-    const first = randomInt(range.from, range.to)
-    const isEachFree = await Promise.all(Array.from({ length: count }, (_, i) => isFree(first + i)))
-    if (isEachFree.every((one) => one)) return first
+    const first = randomInt(range.from, range.to - count)
+    const row = Array.from({ length: count }, (_, i) => isFree(first + i))
+    if ((await Promise.all(row)).every(Boolean)) return first
   }
 }
 

@@ -1,25 +1,24 @@
 /**
- * The keeper of one server, started by launch.ts as `keep.ts KIND FOLDER [--durable] [--temporary]`. The server is its
- * child. It stops the server on SIGTERM and, if that is temporary, at the end of the process that started it: the
+ * The keeper of one server, started by launch.ts as `keep.ts KIND FOLDER [--durable] [--temporary]`. The server's
+ * processes are its children. It stops them on SIGTERM and, if that is temporary, at the end of the process that started it: the
  * channel between the two closes then, however that process ended.
  */
-import { type ChildProcessByStdio, type SpawnOptions, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
 import { parseArgs, promisify } from 'node:util'
 import { AppError } from '../../src/errors.ts'
 import { type Account, accountFor } from './account.ts'
 import { claim, createInstance, noteUrl, readInstance, release } from './instance.ts'
 import type { LaunchOptions, Message } from './launch.ts'
 import { locate } from './programs.ts'
-import type { Recipe, Run } from './recipe.ts'
+import type { Instance, Recipe, Run, Step } from './recipe.ts'
 import { type Kind, recipes } from './recipes.ts'
 
-/** A server that takes longer to stop in good order is killed. */
+/** A process that takes longer to stop in good order is killed. */
 const patienceMs = 10_000
 
 /** Lines of its log that are told when a server does not start. */
@@ -33,41 +32,27 @@ async function keep(recipe: Recipe, folder: string, { durable, temporary }: Laun
   let isKept = true
   await claim(folder)
   try {
-    const instance =
-      (await readInstance(folder)) ??
-      (await createInstance(folder, account, recipe.ports ?? 1, (made) =>
-        recipe.prepare(made, runner(recipe, folder, account)),
-      ))
+    const prepare = (made: Instance) => recipe.prepare(made, runner(recipe, folder, account))
+    const instance = (await readInstance(folder)) ?? (await createInstance(folder, account, recipe.ports, prepare))
     isKept = !temporary
-    const options = { cwd: folder, ...account, env: { ...process.env, ...recipe.env?.(instance) } }
-    const beside = recipe.beside?.(instance)
-    using _ = beside && runBeside(recipe, beside, options)
-    const [program, ...args] = recipe.serve(instance, { durable })
-    const server = spawn(locate(recipe, program), args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
-    await isUp(recipe, server, join(folder, 'log'))
-    const ended = once(server, 'exit')
+    await using server = new AsyncDisposableStack()
+    const ends: Promise<unknown>[] = []
+    for (const step of recipe.serve(instance, { durable })) {
+      const running = await started(recipe, step, instance, account)
+      if (running === undefined) continue
+      const ended = once(running, 'exit')
+      ends.push(ended)
+      server.defer(() => stop(running, recipe.shutdown, ended))
+    }
     const url = recipe.url(instance)
     await noteUrl(folder, url)
     await say({ url })
-    const isTold = await Promise.race([told.then(() => true), ended.then(() => false)])
-    if (isTold) {
-      server.kill(recipe.shutdown)
-      setTimeout(() => server.kill('SIGKILL'), patienceMs).unref()
-      await ended
-    }
+    const isTold = await Promise.race([told.then(() => true), ...ends.map((ended) => ended.then(() => false))])
     // One that was killed is perhaps started again.
     isKept ||= !isTold
   } finally {
     await (isKept ? release(folder) : rm(folder, { recursive: true, force: true, maxRetries: 10 }))
   }
-}
-
-type Command = ReturnType<Recipe['serve']>
-
-/** Runs a program until disposed. */
-function runBeside(recipe: Recipe, [program, ...args]: Command, options: SpawnOptions): Disposable {
-  const child = spawn(locate(recipe, program), args, { ...options, stdio: 'ignore' })
-  return { [Symbol.dispose]: () => void child.kill('SIGKILL') }
 }
 
 function runner(recipe: Recipe, folder: string, account: Account | undefined): Run {
@@ -81,25 +66,43 @@ function runner(recipe: Recipe, folder: string, account: Account | undefined): R
 }
 
 /**
- * Writes what a server says into its log.
+ * Starts a process, writes what it says into the server's log, and waits until it is up.
+ * @returns the process; undefined when all it had to do is done.
  * @throws {AppError} unavailable, when it ends before it is up.
  */
-async function isUp(recipe: Recipe, server: ChildProcessByStdio<null, Readable, Readable>, log: string): Promise<void> {
+async function started(
+  recipe: Recipe,
+  { command: [program, ...args], ready }: Step,
+  instance: Instance,
+  account: Account | undefined,
+): Promise<ChildProcess | undefined> {
+  const { folder } = instance
+  const env = { ...process.env, ...recipe.env?.(instance) }
+  const options = { cwd: folder, env, ...account }
+  const running = spawn(locate(recipe, program), args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+  const log = join(folder, 'log')
   const file = createWriteStream(log, { flags: 'a' })
   const latest: string[] = []
-  await new Promise<void>((resolve, reject) => {
-    for (const input of [server.stdout, server.stderr]) {
+  return await new Promise((resolve, reject) => {
+    for (const input of [running.stdout, running.stderr]) {
       createInterface({ input }).on('line', (line) => {
         file.write(`${line}\n`)
         if (latest.push(line) > mostLines) latest.shift()
-        if (recipe.ready.test(line)) resolve()
+        if (ready?.test(line) === true) resolve(running)
       })
     }
-    server.on('error', reject)
-    server.on('close', () =>
-      reject(new AppError('unavailable', `${recipe.name} does not start; ${log} ends:\n${latest.join('\n')}`)),
-    )
+    running.on('error', reject)
+    running.on('close', (code) => {
+      if (ready === undefined && code === 0) return resolve(undefined)
+      reject(new AppError('unavailable', `${recipe.name} does not start; ${log} ends:\n${latest.join('\n')}`))
+    })
   })
+}
+
+async function stop(running: ChildProcess, signal: NodeJS.Signals, ended: Promise<unknown>): Promise<void> {
+  running.kill(signal)
+  setTimeout(() => running.kill('SIGKILL'), patienceMs).unref()
+  await ended
 }
 
 function say(message: Message): Promise<void> {

@@ -16,7 +16,7 @@ export type Message = { readonly url: string } | { readonly error: string }
 
 export interface Server {
   readonly url: string
-  /** Of its keeper, which has no other child. */
+  /** Of its keeper, whose children are its processes and no others. */
   readonly pid: number
   /** Ends it in good order. */
   stop(): Promise<void>

@@ -12,6 +12,7 @@ export const mariadb: Recipe = {
   // Not mariadb-server, which sets up and starts one for the whole machine.
   packages: ['mariadb-server-core', 'mariadb-client-core'],
   account: 'mysql',
+  ports: 1,
 
   async prepare(instance, run) {
     const { folder, password } = instance
@@ -32,10 +33,10 @@ grant all on \`app\\_%\`.* to app@'127.0.0.1';
     const { port } = instance
     const network = ['--bind-address=127.0.0.1', `--port=${port}`, '--socket=socket']
     const limits = ['--local-infile=1', '--max-allowed-packet=64M']
-    return ['mariadbd', ...settings(instance), ...network, ...limits, ...(durable ? [] : careless)]
+    const flags = [...settings(instance), ...network, ...limits, ...(durable ? [] : careless)]
+    return [{ command: ['mariadbd', ...flags], ready: /ready for connections/ }]
   },
 
-  ready: /ready for connections/,
   shutdown: 'SIGTERM',
   url: ({ port, password }) => `mysql://app:${password}@127.0.0.1:${port}/app`,
 }

@@ -11,6 +11,7 @@ export const postgres: Recipe = {
   folders: '/usr/lib/postgresql/*/bin',
   packages: ['postgresql'],
   account: 'postgres',
+  ports: 1,
 
   async prepare({ folder, password }, run) {
     const data = dataOf(folder)
@@ -23,10 +24,11 @@ export const postgres: Recipe = {
 
   serve({ folder, port }, { durable }) {
     const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', ...(durable ? [] : careless)]
-    return ['postgres', '-D', dataOf(folder), '-p', String(port), ...settings.flatMap((one) => ['-c', one])]
+    const flags = settings.flatMap((one) => ['-c', one])
+    const ready = /database system is ready to accept connections/
+    return [{ command: ['postgres', '-D', dataOf(folder), '-p', String(port), ...flags], ready }]
   },
 
-  ready: /database system is ready to accept connections/,
   shutdown: 'SIGINT',
   url: ({ port, password }) => `postgres://app:${password}@127.0.0.1:${port}/app`,
 }

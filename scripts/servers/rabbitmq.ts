@@ -58,9 +58,10 @@ disk_free_limit.absolute = 50MB
     RUNNING_UNDER_SYSTEMD: 'true',
   }),
 
-  beside: ({ port }) => ['epmd', '-port', String(port + 2), '-address', '127.0.0.1'],
-  serve: () => ['rabbitmq-server'],
-  ready: /Server startup complete/,
+  serve: ({ port }) => [
+    { command: ['epmd', '-d', '-port', String(port + 2), '-address', '127.0.0.1'], ready: /epmd running/ },
+    { command: ['rabbitmq-server'], ready: /Server startup complete/ },
+  ],
   shutdown: 'SIGTERM',
   url: ({ port, password }) => `amqp://app:${password}@127.0.0.1:${port}`,
 }

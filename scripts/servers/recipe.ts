@@ -8,24 +8,27 @@ export interface Recipe {
   readonly folders: string
   /** and the packages of Debian and Ubuntu that bring them. */
   readonly packages: readonly string[]
-  /** How many ports it takes, one after another; one, unless it says otherwise. */
-  readonly ports?: number
   /** The system's user for it: root runs it as that one. */
   readonly account: string
+  /** As many ports in a row are its own, from the instance's on. */
+  readonly ports: number
+  /** What its programs find in their environment, beside what everybody does. */
+  env?(instance: Instance): Readonly<Record<string, string>>
   /** Fills the folder of a new instance. */
   prepare(instance: Instance, run: Run): Promise<void>
-  /** What its programs find in their environment. */
-  env?(instance: Instance): Readonly<Record<string, string>>
-  /** The command of a program that has to run beside it, in the foreground. */
-  beside?(instance: Instance): readonly [program: string, ...args: string[]]
-  /** The command that serves, in the foreground. */
-  serve(instance: Instance, options: ServerOptions): readonly [program: string, ...args: string[]]
-  /** The line by which it says that it is up. */
-  readonly ready: RegExp
-  /** The signal that ends it in good order, without waiting for its clients. */
+  /** What serves, in the order in which it is started, one after another; it is stopped the other way round. */
+  serve(instance: Instance, options: ServerOptions): readonly Step[]
+  /** The signal that ends each of its processes in good order, without waiting for its clients. */
   readonly shutdown: NodeJS.Signals
   /** How a client finds it. */
   url(instance: Instance): string
+}
+
+/** A process of a server, in the foreground. */
+export interface Step {
+  readonly command: readonly [program: string, ...args: string[]]
+  /** The line by which it says that it is up; undefined for one that does its work and ends. */
+  readonly ready?: RegExp
 }
 
 export interface ServerOptions {
@@ -33,7 +36,7 @@ export interface ServerOptions {
   readonly durable: boolean
 }
 
-/** One server with a folder, a port of 127.0.0.1 (the first of its ports) and a password of its own, which it keeps. */
+/** One server with a folder, ports of 127.0.0.1 and a password of its own, which it keeps. */
 export interface Instance {
   readonly folder: string
   readonly port: number

@@ -3,21 +3,39 @@
  * the same filesystem, until all its bytes are durable; so a file under a key is always whole.
  */
 import { createHash } from 'node:crypto'
-import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
+import {
+  access,
+  constants,
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  statfs,
+} from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { makeFolder, syncFolder } from '../durable.ts'
-import { AppError, asAppError, errnoOf } from '../errors.ts'
+import { AppError, errnoOf } from '../errors.ts'
 import { interruptible } from '../interruptible.ts'
 import type { Log } from '../log.ts'
 import type { Blobs } from '../ports.ts'
 import { draftName, sweepDrafts } from './drafts.ts'
+import { absent, checkKey, taken } from './keys.ts'
 import { inLargeChunks } from './large-chunks.ts'
+import { limited } from './limited.ts'
+import { translateLocal } from './local-errors.ts'
 
 type PutOptions = NonNullable<Parameters<Blobs['put']>[2]>
 
 const chunkBytes = 1 << 20
+
+/** After so long without a write, a draft of a machine that cannot be asked is nobody's at opening. */
+const strangersIdleMs = 3_600_000
 
 /** Opens the folder, makes it when it is missing, and clears away what killed processes left half-written. */
 export async function openDiskBlobs(root: string, { log }: { log?: Log } = {}): Promise<Blobs> {
@@ -31,7 +49,7 @@ export async function openDiskBlobs(root: string, { log }: { log?: Log } = {}): 
     try {
       return await work()
     } catch (error) {
-      throw translate(error, where)
+      throw translateLocal(error, where)
     }
   }
 
@@ -116,7 +134,7 @@ export async function openDiskBlobs(root: string, { log }: { log?: Log } = {}): 
       await pipeline(bytes, file.createWriteStream({ highWaterMark: chunkBytes }), { signal })
     } catch (error) {
       await rm(path, { force: true })
-      throw signal.aborted ? (signal.reason as Error) : translate(error, path)
+      throw signal.aborted ? (signal.reason as Error) : translateLocal(error, path)
     }
   }
 
@@ -130,8 +148,14 @@ export async function openDiskBlobs(root: string, { log }: { log?: Log } = {}): 
       .toSorted()
   }
 
-  await disk(() => makeFolder(drafts))
-  const swept = await disk(() => sweepDrafts(drafts))
+  async function abandon(idleMs: number): Promise<number> {
+    return await disk(async () => {
+      await makeFolder(drafts)
+      return await sweepDrafts(drafts, idleMs)
+    })
+  }
+
+  const swept = await abandon(strangersIdleMs)
   if (swept > 0) log?.info({ folder, files: swept }, 'removed what was half-written when a process ended')
 
   return {
@@ -150,6 +174,14 @@ export async function openDiskBlobs(root: string, { log }: { log?: Log } = {}): 
         return bavail * bsize
       })
     },
+    abandon,
+    async ping() {
+      await disk(async () => {
+        await makeFolder(drafts)
+        await access(drafts, constants.W_OK | constants.X_OK)
+      })
+    },
+    direct: undefined,
   }
 }
 
@@ -158,11 +190,11 @@ export async function openDiskBlobs(root: string, { log }: { log?: Log } = {}): 
  * @throws {AppError} internal: keys are ours, so a bad one is a fault of ours.
  */
 function pathOf(folder: string, key: string): string {
-  const segments = key.split('/')
-  if (segments[0] === 'tmp' || !segments.every((segment) => /^(?!\.\.?$)[A-Za-z0-9._-]{1,255}$/.test(segment))) {
-    throw new AppError('internal', 'Internal error', { cause: new Error(`not a blob's key: ${JSON.stringify(key)}`) })
+  checkKey(key)
+  if (/^tmp(\/|$)/.test(key)) {
+    throw new AppError('internal', 'Internal error', { cause: new Error(`a key among the drafts: ${key}`) })
   }
-  return join(folder, ...segments)
+  return join(folder, key)
 }
 
 /** Blobs never change, so one file may have two names; false where the filesystems or their rules are against it. */
@@ -173,19 +205,6 @@ async function linked(from: string, to: string): Promise<boolean> {
   } catch {
     // Copying says better than `link` what is wrong, if it is more than that.
     return false
-  }
-}
-
-/** @throws {AppError} too_large, as soon as there are more bytes than that. */
-async function* limited(
-  source: AsyncIterable<Uint8Array>,
-  most = Number.POSITIVE_INFINITY,
-): AsyncGenerator<Uint8Array> {
-  let bytes = 0
-  for await (const chunk of source) {
-    bytes += chunk.byteLength
-    if (bytes > most) throw new AppError('too_large', `It is larger than the ${most} bytes that are allowed.`)
-    yield chunk
   }
 }
 
@@ -215,21 +234,4 @@ async function filesBelow(path: string): Promise<string[]> {
     if (errnoOf(error) === 'ENOENT') return []
     throw error
   }
-}
-
-function taken(key: string): AppError {
-  return new AppError('conflict', `There is a blob ${key} already, and blobs never change.`)
-}
-
-function absent(key: string, cause: unknown): AppError {
-  return new AppError('not_found', `There is no blob ${key}.`, { cause })
-}
-
-function translate(error: unknown, where: string): AppError {
-  const known = asAppError(error)
-  const errno = errnoOf(error)
-  if (error instanceof AppError || known.code !== 'internal' || errno === undefined) return known
-  return new AppError('unavailable', `${where} cannot be used (${errno}). Check the folder and its disk.`, {
-    cause: error,
-  })
 }

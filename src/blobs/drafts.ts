@@ -5,26 +5,27 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { errnoOf } from '../errors.ts'
 
-/** After so long without a write, a draft of a machine that cannot be asked is nobody's. */
-const idleMs = 3_600_000
-
 export function draftName(): string {
   return `${randomUUID()}.${process.pid}.${hostname()}`
 }
 
-/** Removes the drafts that nobody will finish; how many they were. */
-export async function sweepDrafts(folder: string): Promise<number> {
+/**
+ * Removes the drafts that nobody will finish.
+ * @param idleMs without a write for so long, one is nobody's even where its writer cannot be asked, or lives.
+ * @returns how many they were.
+ */
+export async function sweepDrafts(folder: string, idleMs: number): Promise<number> {
   let swept = 0
   for (const name of await readdir(folder)) {
     const path = join(folder, name)
-    if (await isLive(path, name)) continue
+    if (await isLive(path, name, idleMs)) continue
     await rm(path, { force: true, recursive: true })
     swept++
   }
   return swept
 }
 
-async function isLive(path: string, name: string): Promise<boolean> {
+async function isLive(path: string, name: string, idleMs: number): Promise<boolean> {
   const [, pid = '', ...host] = name.split('.')
   const written = await stat(path).catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT') return undefined

@@ -38,10 +38,12 @@ test('what nobody has asked for is removed when its time is up, unless the clock
   await using folder = await temporaryFolder()
   const { catalog, blobs, url } = served
   await using queue = openLocalQueue(catalog, { pollMs: 60_000, log: createLog('silent') })
+  const abandoned: number[] = []
+  const abandon = async (idleMs: number) => abandoned.push(idleMs)
   const janitor = (over: Partial<Catalog>) =>
     startJanitor({
       catalog: { ...catalog, ...over },
-      blobs,
+      blobs: { ...blobs, abandon },
       queue,
       scratch: join(folder.path, 'scratch'),
       doors: join(folder.path, 'doors'),
@@ -67,6 +69,7 @@ test('what nobody has asked for is removed when its time is up, unless the clock
     await until('it has looked several times', () => rounds > 3)
   }
   assert.deepEqual([await stateOf(upload.id), await stateOf(open.id)], ['complete', 'open'])
+  assert.deepEqual(abandoned, [])
 
   await using _ = janitor({})
   await until(
@@ -78,6 +81,7 @@ test('what nobody has asked for is removed when its time is up, unless the clock
   assert.equal((await fetch(`${url}/v1/tasks/${id}/outputs/totals`)).status, 410)
   assert.equal((await fetch(`${url}/v1/uploads/${upload.id}`, { method: 'HEAD' })).status, 410)
   assert.deepEqual(await catalog.checkIntegrity(), [])
+  assert.deepEqual(abandoned, [24 * 3_600_000])
 })
 
 test('a queue that is down keeps the janitor from nothing else, and is rung when it is back', async () => {

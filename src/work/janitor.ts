@@ -21,6 +21,9 @@ export interface JanitorOptions {
 /** Debris is rare, searching for it reads everything, and nothing that is being recorded takes as long as this. */
 const sweepMs = 3_600_000
 
+/** A put that has got nothing for so long has nobody any more. */
+const abandonedMs = 24 * 3_600_000
+
 /** Uploads and tasks that expire in one transaction. */
 const batch = 100
 
@@ -34,8 +37,10 @@ export function startJanitor(options: JanitorOptions): AsyncDisposable {
       try {
         await requeue(options)
         await ring(options)
-        if (await isBelieved()) await expire(options, stop.signal)
+        const believed = await isBelieved()
+        if (believed) await expire(options, stop.signal)
         if (performance.now() - sweptAt >= sweepMs) {
+          if (believed) await abandon(options)
           strays = await sweep(options, strays)
           sweptAt = performance.now()
         }
@@ -77,6 +82,12 @@ async function expire({ catalog, blobs, log }: JanitorOptions, stop: AbortSignal
     for (const key of keys) await blobs.delete(key)
     if (!more || stop.aborted) return
   }
+}
+
+/** Ends the puts of processes that died. */
+async function abandon({ blobs, log }: JanitorOptions): Promise<void> {
+  const count = await blobs.abandon(abandonedMs)
+  if (count > 0) log.info({ count }, 'removed what was half-written when a process ended')
 }
 
 /** Whether the clock can be believed; tells when that changes. */

@@ -212,7 +212,52 @@ export function testBlobs(name: string, makeStore: () => Promise<BlobStore>): vo
     assert.deepEqual(await blobs.list(''), ['a/b'])
   })
 
-  check('it knows how much more it can store', async (blobs) => {
+  check('it knows how much more it can store, and that it can', async (blobs) => {
     assert.ok((await blobs.free()) > 0)
+    await blobs.ping()
+  })
+
+  check('what is being put is not taken for abandoned, and what is whole never', async (blobs, store) => {
+    const other = await store.open()
+    await blobs.put('a/1', chunksOf('whole'))
+    async function* slow() {
+      yield* chunksOf(Buffer.alloc(11 << 20, 'x'))
+      assert.equal(await other.abandon(3_600_000), 0)
+      yield* chunksOf('end')
+    }
+    assert.equal((await blobs.put('a/2', slow())).bytes, (11 << 20) + 3)
+    assert.equal(await other.abandon(-3_600_000), 0)
+    assert.deepEqual(await blobs.list(''), ['a/1', 'a/2'])
+  })
+
+  check('a reader that goes away early leaves nothing open', async (blobs) => {
+    await blobs.put('a/1', chunksOf(Buffer.alloc(3_000_000)))
+    const unread = await blobs.read('a/1')
+    unread.destroy()
+    const halfRead = await blobs.read('a/1')
+    for await (const _ of halfRead) break
+    assert.deepEqual([unread.destroyed, halfRead.destroyed], [true, true])
+  })
+
+  check('clients send and get objects without a detour, where it has an address for them', async (blobs) => {
+    const { direct } = blobs
+    if (direct === undefined) return
+    await assert.rejects(direct.stat('d/1'), { code: 'not_found' })
+    for (const ask of [direct.stat('../d'), direct.upload('../d', 60)]) await assert.rejects(ask, { code: 'internal' })
+    const sent = await fetch(await direct.upload('d/1', 60), { method: 'PUT', body: 'a,b\n1,2\n' })
+    assert.equal(sent.status, 200)
+    assert.deepEqual(await direct.stat('d/1'), { bytes: 8 })
+    assert.equal(await textOf(blobs, 'd/1'), 'a,b\n1,2\n')
+    const fileName = `Umsätze "März" (2).csv`
+    const got = await fetch(await direct.download('d/1', 60, { name: fileName, type: 'text/csv' }))
+    assert.equal(await got.text(), 'a,b\n1,2\n')
+    assert.equal(got.headers.get('content-type'), 'text/csv')
+    assert.equal(
+      got.headers.get('content-disposition'),
+      `attachment; filename="Ums_tze _M_rz_ (2).csv"; filename*=UTF-8''Ums%C3%A4tze%20%22M%C3%A4rz%22%20%282%29.csv`,
+    )
+    const bare = new URL(await direct.download('d/1', 60, { name: fileName, type: 'text/csv' }))
+    bare.search = ''
+    assert.equal((await fetch(bare)).status, 403)
   })
 }

@@ -1,0 +1,20 @@
+/** The store of blobs that a URL names. */
+import { AppError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { Blobs } from '../ports.ts'
+import { openDiskBlobs } from './disk.ts'
+
+/**
+ * @param url `s3://…` as ./s3/url.ts reads it; undefined for files on this machine.
+ * @param folder where those are.
+ * @throws {AppError} invalid (the URL, or what it names, is no store that can be used); unavailable (no store answers).
+ */
+export async function openBlobs(url: string | undefined, folder: string, { log }: { log: Log }): Promise<Blobs> {
+  if (url === undefined) return await openDiskBlobs(folder, { log })
+  if (!/^s3:/i.test(url)) {
+    throw new AppError('invalid', 'ROWMILL_BLOBS_URL is no URL of a store that is known here. Write s3://BUCKET.')
+  }
+  // The SDK is large: whoever keeps blobs on disk never loads it.
+  const { openS3Blobs } = await import('./s3/store.ts')
+  return await openS3Blobs(url, { log })
+}
