@@ -96,7 +96,7 @@ const address = (...schemes: readonly string[]) =>
     .refine(
       (text) => schemes.includes(text) || (URL.canParse(text) && schemes.includes(new URL(text).protocol.slice(0, -1))),
       {
-        error: `${schemes.map((scheme) => (scheme === 'local' ? scheme : `${scheme}://…`)).join(', ')}, with what is special in user and password as %XX`,
+        error: `${schemes.map((scheme) => (scheme === 'local' ? scheme : `${scheme}:…`)).join(', ')}, with what is special in user and password as %XX`,
       },
     )
 
@@ -133,8 +133,8 @@ export const settings = {
   },
   BLOBS_URL: {
     ...setting(
-      'Where bytes are kept: s3://BUCKET/PREFIX?endpoint=…. Default: files in ROWMILL_DATA.',
-      address('s3').optional(),
+      'Where bytes are kept: s3://BUCKET/PREFIX?endpoint=…, or disk:FOLDER. Default: blobs/ in ROWMILL_DATA.',
+      address('s3', 'disk').optional(),
     ),
     secret: true,
   },

@@ -3,11 +3,12 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { local } from '../src/auth/authorize.ts'
-import { openDiskBlobs } from '../src/blobs/disk.ts'
+import { openBlobs } from '../src/blobs/open.ts'
 import { openCatalog } from '../src/catalog/open.ts'
 import { createLog } from '../src/log.ts'
 import { isEnded, isFile, resultsPrefix, type Task, uploadsPrefix } from '../src/model.ts'
 import type { Blobs, Catalog } from '../src/ports.ts'
+import type { Env } from './harness.ts'
 import { sweep } from '../src/work/sweep.ts'
 
 /** A table that tasks have put rows into. */
@@ -21,18 +22,21 @@ export interface Loaded {
 }
 
 export interface Checked {
-  /** The data folder of a service that has ended. */
+  /** The data folder of a service that has ended; of several, that of one. */
   readonly data: string
+  /** What the services were told, where catalog or blobs are elsewhere. */
+  readonly env?: Env
   /** Uploads that were acknowledged, by id, with their SHA-256 in hex. */
   readonly uploads: ReadonlyMap<string, string>
   readonly tables: readonly Loaded[]
 }
 
 /** Each acknowledged upload is there; every task has ended; the rows are there once; nothing belongs to nobody. */
-export async function check({ data, uploads, tables }: Checked): Promise<void> {
+export async function check({ data, env = {}, uploads, tables }: Checked): Promise<void> {
   const log = createLog('silent')
-  await using catalog = await openCatalog(`sqlite:${join(data, 'catalog.db')}`, { log })
-  const blobs = await openDiskBlobs(join(data, 'blobs'))
+  const catalogUrl = env['ROWMILL_CATALOG_URL'] ?? `sqlite:${join(data, 'catalog.db')}`
+  await using catalog = await openCatalog(catalogUrl, { log })
+  const blobs = await openBlobs(env['ROWMILL_BLOBS_URL'], join(data, 'blobs'), { log })
   assert.deepEqual(await catalog.checkIntegrity(), [])
   // Twice, since what is found once may be on its way. Nothing that is needed may go with it.
   const sweeping = { catalog, blobs, scratch: join(data, 'scratch'), doors: join(data, 'doors'), log }

@@ -1,0 +1,190 @@
+/**
+ * Files are sent and loaded while processes are killed and frozen, bells ring more often than they should, and tasks are
+ * cancelled at any moment. In the end each file has one upload and one task, each row of a task that has succeeded is there
+ * once, and of one that was cancelled none.
+ */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Queue } from '../../src/ports.ts'
+import { check } from '../checker.ts'
+import { type Folder, until } from '../harness.ts'
+import { type Fleet, startFleet } from './fleet.ts'
+import { type Chance, chanceOf } from './seed.ts'
+import { openStack, type StackName } from './stacks.ts'
+
+export interface StormReport {
+  readonly kills: number
+  /** How many of them have interrupted a request or a task. */
+  readonly hits: number
+  readonly frozen: number
+  readonly files: number
+  readonly cancelled: number
+}
+
+const clients = 3
+/** A client waits for its tasks before it sends more than so many files. */
+const ahead = 3
+const leaseMs = 1_000
+const env = {
+  ROWMILL_LEASE: `${leaseMs}ms`,
+  ROWMILL_POLL: '200ms',
+  ROWMILL_DRAIN: '1s',
+  ROWMILL_WORKERS: '2',
+  ROWMILL_THREADS: '1',
+  ROWMILL_PART_SIZE: '50KB',
+}
+
+interface Sent {
+  readonly name: string
+  readonly ids: readonly number[]
+  readonly upload: string
+  readonly sha256: string
+  readonly task: string
+  readonly mayBeCancelled: boolean
+}
+
+export async function storm(
+  name: StackName,
+  folder: Folder,
+  { kills, seed }: { kills: number; seed: number },
+): Promise<StormReport> {
+  const chance = chanceOf(seed)
+  await using stack = await openStack(name, folder)
+  await using queue = await stack.openQueue()
+  await using fleet = await startFleet(stack, env)
+  const sent: Sent[] = []
+  const end = new AbortController()
+  const sending = Promise.all(
+    Array.from({ length: clients }, (_, n) => sendOn(fleet, queue, n, chance.fork(), sent, end.signal)),
+  )
+  sending.catch(() => {})
+  const counts = await strike(fleet, chance, kills)
+  end.abort()
+  await Promise.race([
+    sending,
+    sleep(60_000, undefined, { ref: false }).then(() => assert.fail('files do not come to an end')),
+  ])
+  const states = await ended(fleet, sent)
+  // A bell for what has ended is nothing.
+  await Promise.all(sent.map(({ task }) => queue?.ring(task)))
+  await fleet.stop()
+  const done = sent.filter(({ task }) => states.get(task) === 'succeeded')
+  const ledger = 'SELECT task FROM _rowmill_loads WHERE committed_at IS NOT NULL'
+  await check({
+    data: stack.folderOf(0),
+    env: stack.env,
+    uploads: new Map(sent.map(({ upload, sha256 }) => [upload, sha256])),
+    tables: [
+      {
+        rows: await stack.sink.texts('SELECT id FROM people'),
+        expected: done.flatMap(({ ids }) => ids.map(String)),
+        ledger: await stack.sink.texts(ledger),
+      },
+    ],
+  })
+  return { ...counts, files: sent.length, cancelled: sent.length - done.length }
+}
+
+/** Kills somebody, again and again; now and then somebody who works is only frozen, for longer than its lease. */
+async function strike(
+  fleet: Fleet,
+  chance: Chance,
+  kills: number,
+): Promise<Pick<StormReport, 'kills' | 'hits' | 'frozen'>> {
+  let [hits, frozen] = [0, 0]
+  for (let kill = 0; kill < kills; ) {
+    await sleep(chance.between(100, 700))
+    const victim = chance.below(fleet.size)
+    if (fleet.size > 1 && fleet.isWorker(victim) && chance.is(0.15)) {
+      await fleet.freeze(victim, 2 * leaseMs)
+      frozen++
+    } else {
+      if (await fleet.kill(victim)) hits++
+      kill++
+    }
+  }
+  return { kills, hits, frozen }
+}
+
+/** Sends one file after another, each until it is acknowledged. */
+async function sendOn(
+  fleet: Fleet,
+  queue: Queue | undefined,
+  client: number,
+  chance: Chance,
+  sent: Sent[],
+  end: AbortSignal,
+): Promise<void> {
+  let waiting: string[] = []
+  for (let nth = 0; !end.aborted; nth++) {
+    const one = await send(fleet, `${client}-${nth}.csv`, (client * 1_000 + nth) * 10_000, chance)
+    sent.push(one)
+    waiting.push(one.task)
+    if (queue !== undefined && chance.is(0.3)) {
+      await Promise.allSettled(Array.from({ length: chance.between(2, 10) }, () => queue.ring(one.task)))
+    }
+    if (one.mayBeCancelled) {
+      await sleep(chance.below(400))
+      const answer = await fleet.ask(`/v1/tasks/${one.task}/cancel`, () => ({ method: 'POST' }))
+      assert.ok([200, 409].includes(answer.status), await answer.text())
+    }
+    if (waiting.length < ahead) continue
+    for (const task of waiting) await until(`${task} ends`, async () => isOver(await stateOf(fleet, task)))
+    waiting = []
+  }
+}
+
+async function send(fleet: Fleet, name: string, firstId: number, chance: Chance): Promise<Sent> {
+  const ids = Array.from({ length: chance.between(1, 4_000) }, (_, i) => firstId + i)
+  const body = Buffer.from(`id,text\n${ids.map((id) => `${id},some text of row ${id}\n`).join('')}`)
+  const path = `/v1/uploads?name=${name}&pipeline=load&param.table=people`
+  for (;;) {
+    const init = () => ({ method: 'PUT', body, headers: { 'idempotency-key': name } })
+    const response = await fleet.ask(path, init)
+    // The dead holder of the key is waited for.
+    if (response.status === 409) {
+      await sleep(50)
+      continue
+    }
+    const text = await response.text()
+    assert.ok([200, 202].includes(response.status), `${response.status} ${text}`)
+    const { upload, task } = JSON.parse(text) as { upload: { id: string }; task: { id: string } }
+    const sha256 = createHash('sha256').update(body).digest('hex')
+    return { name, ids, upload: upload.id, sha256, task: task.id, mayBeCancelled: chance.is(0.15) }
+  }
+}
+
+const isOver = (state: string) => !['queued', 'running'].includes(state)
+
+async function stateOf(fleet: Fleet, task: string): Promise<string> {
+  const { state } = (await (await fleet.ask(`/v1/tasks/${task}`)).json()) as { state: string }
+  return state
+}
+
+/** How each task has ended, by its id; one for each file, and no other. */
+async function ended(fleet: Fleet, sent: readonly Sent[]): Promise<ReadonlyMap<string, string>> {
+  const states = new Map<string, string>()
+  for (const { task, name, mayBeCancelled } of sent) {
+    const state = await until(`the task of ${name} ends`, async () => {
+      const latest = await stateOf(fleet, task)
+      return isOver(latest) && latest
+    })
+    assert.ok(state === 'succeeded' || (state === 'cancelled' && mayBeCancelled), `${name}: ${state}`)
+    states.set(task, state)
+  }
+  assert.equal(states.size, sent.length)
+  const listed = async (what: 'uploads' | 'tasks') => {
+    const all: { name?: string; state: string }[] = []
+    for (let next: string | null = `/v1/${what}?limit=200`; next !== null; ) {
+      const page = (await (await fleet.ask(next)).json()) as Record<string, typeof all> & { next: string | null }
+      all.push(...(page[what] ?? []))
+      next = page.next
+    }
+    return all
+  }
+  assert.equal((await listed('tasks')).length, sent.length, 'tasks')
+  const whole = (await listed('uploads')).filter(({ state }) => state === 'complete')
+  assert.deepEqual(whole.map(({ name }) => name).toSorted(), sent.map(({ name }) => name).toSorted())
+  return states
+}
