@@ -48,10 +48,11 @@ export async function startApp(config: Config, { version, log }: { version: stri
   if (config.INBOX !== undefined) await refuseOverlap(config.DATA, config.INBOX)
 
   const keeping = keepingOf(config)
-  const catalog = stack.use(await openCatalog(catalogUrl(config), { log, keeping }))
-  const blobs = await openBlobs(config.BLOBS_URL, join(config.DATA, 'blobs'), { log })
-  const queue = stack.use(await openQueue(config.QUEUE_URL, catalog, { pollMs, log }))
-  const stores = { catalog, blobs, queue, log }
+  const fail = failAt(config.FAILPOINT, log)
+  const catalog = stack.use(await openCatalog(catalogUrl(config), { log, keeping, fail }))
+  const blobs = await openBlobs(config.BLOBS_URL, join(config.DATA, 'blobs'), { log, fail })
+  const queue = stack.use(await openQueue(config.QUEUE_URL, catalog, { pollMs, log, fail }))
+  const stores = { catalog, blobs, queue, fail, log }
   const scratch = join(config.DATA, 'scratch')
   const doors = join(config.DATA, 'doors')
   const ingest = createIngest({
@@ -91,10 +92,10 @@ export async function startApp(config: Config, { version, log }: { version: stri
 /** Starts the role that has secrets of sinks, and children. */
 async function work(
   config: Config,
-  stores: Pick<WorkerOptions, 'catalog' | 'blobs' | 'queue' | 'scratch' | 'log'>,
+  stores: Pick<WorkerOptions, 'catalog' | 'blobs' | 'queue' | 'scratch' | 'fail' | 'log'>,
   stack: AsyncDisposableStack,
 ): Promise<void> {
-  const fail = failAt(config.FAILPOINT)
+  const { fail } = stores
   const results = resultsSink(stores.blobs)
   const sinks = new Map<string, Sink>([
     ['results', results],
@@ -116,7 +117,6 @@ async function work(
       limits: limitsOf(config),
       now: Date.now,
       random: Math.random,
-      fail,
     }),
   )
 }

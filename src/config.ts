@@ -7,7 +7,7 @@ import { isAbsolute, join, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { z } from 'zod'
 import { AppError, errnoOf } from './errors.ts'
-import { type Failing, failpoints, failures } from './failpoints.ts'
+import { type Failing, type Failpoint, failpoints, failures } from './failpoints.ts'
 import { type Role, roles, rolesOf } from './model.ts'
 import { nearest } from './nearest.ts'
 
@@ -58,10 +58,10 @@ const count = (least: number) =>
 /** `after-commit:kill` */
 const failpoint = z
   .string()
-  .regex(new RegExp(`^(${failpoints.join('|')}):(${Object.keys(failures).join('|')})$`), 'a point and a failure')
+  .regex(new RegExp(`^(\\d+|${failpoints.join('|')}):(${Object.keys(failures).join('|')})$`), 'a point and a failure')
   .transform((text): Failing => {
-    const [point, failure] = text.split(':') as [Failing['point'], Failing['failure']]
-    return { point, failure }
+    const [point, failure] = text.split(':') as [Failpoint, Failing['failure']]
+    return { point: /^\d+$/.test(point) ? Number(point) : point, failure }
   })
 
 const folder = z
@@ -222,7 +222,7 @@ export const settings = {
   BACKOFF: setting('Longest wait before the second attempt; it doubles with each one (full jitter).', duration, '2s'),
   BACKOFF_MAX: setting('Longest wait before any attempt.', duration, '5m'),
   FAILPOINT: setting(
-    'For tests of crashes: the point of a delivery at which this process dies or stops, such as `after-commit:kill`.',
+    'For tests of crashes: the point at which this process dies or stops, such as `after-commit:kill`, or `7:kill`, the seventh that it reaches.',
     failpoint.optional(),
   ),
   DRAIN: setting('On SIGTERM, how long running tasks may finish before they go back to the queue.', duration, '10s'),

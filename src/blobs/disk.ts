@@ -21,6 +21,7 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { makeFolder, syncFolder } from '../durable.ts'
 import { AppError, errnoOf } from '../errors.ts'
+import type { Fail } from '../failpoints.ts'
 import { interruptible } from '../interruptible.ts'
 import type { Log } from '../log.ts'
 import type { Blobs } from '../ports.ts'
@@ -38,7 +39,7 @@ const chunkBytes = 1 << 20
 const strangersIdleMs = 3_600_000
 
 /** Opens the folder, makes it when it is missing, and clears away what killed processes left half-written. */
-export async function openDiskBlobs(root: string, { log }: { log?: Log } = {}): Promise<Blobs> {
+export async function openDiskBlobs(root: string, { log, fail }: { log?: Log; fail?: Fail } = {}): Promise<Blobs> {
   const folder = resolve(root)
   const drafts = join(folder, 'tmp')
   /** Keys on their way: a second `put` of one in this process is refused before either is there. */
@@ -78,6 +79,7 @@ export async function openDiskBlobs(root: string, { log }: { log?: Log } = {}): 
       return await open(draft, 'wx')
     })
     try {
+      fail?.('before-write')
       const hash = createHash('sha256')
       let bytes = 0
       let written: Promise<void> | undefined
@@ -91,7 +93,9 @@ export async function openDiskBlobs(root: string, { log }: { log?: Log } = {}): 
         hash.update(chunk)
       }
       await written
+      fail?.('after-write')
       await disk(() => file.sync())
+      fail?.('after-sync')
       return { bytes, sha256: hash.digest('hex') }
     } finally {
       await disk(() => file.close())
@@ -103,9 +107,11 @@ export async function openDiskBlobs(root: string, { log }: { log?: Log } = {}): 
     await mkdir(dirname(path), { recursive: true })
     await refuseTaken(path, key)
     await rename(draft, path)
+    fail?.('after-rename')
     try {
       // Every folder up to ours, not only one just made: a put beside this one may have made it and not synced it yet.
       for (let at = dirname(path); at.length >= folder.length; at = dirname(at)) await syncFolder(at)
+      fail?.('after-folder-sync')
     } catch (error) {
       await rm(path, { force: true })
       throw error

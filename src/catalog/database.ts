@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kysely, RawBuilder, Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
+import type { Fail } from '../failpoints.ts'
 import type { Dialect } from './dialect.ts'
 import type { Tables } from './tables.ts'
 
@@ -13,6 +14,7 @@ export interface Database {
   readonly dialect: Dialect
   /** Whether a statement that writes can give back what it has written. */
   readonly returns: boolean
+  readonly fail?: Fail
   /**
    * Makes whoever locks the same name wait until the transaction has ended. For what is not there yet and may be made by
    * one only: there is no row to be locked.
@@ -36,12 +38,18 @@ const mostTries = 10
  *   may be there all the same.
  */
 export async function transact<T>(
-  { db }: Pick<Database, 'db'>,
+  { db, fail }: Pick<Database, 'db' | 'fail'>,
   work: (trx: Transaction<Tables>) => Promise<T>,
 ): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
-      return await db.transaction().execute(work)
+      const result = await db.transaction().execute(async (trx) => {
+        const value = await work(trx)
+        fail?.('before-catalog-commit')
+        return value
+      })
+      fail?.('after-catalog-commit')
+      return result
     } catch (error) {
       if (!(error instanceof Collision) || tries === mostTries) throw error
       await sleep(tries * tries)

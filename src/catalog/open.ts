@@ -1,6 +1,7 @@
 /** The catalog's doors: for the service, which migrates as it opens, and for `rowmill migrate`. */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import type { Fail } from '../failpoints.ts'
 import type { Log } from '../log.ts'
 import type { Keeping } from '../entries.ts'
 import type { Catalog } from '../ports.ts'
@@ -18,12 +19,12 @@ import { forMigrations, forRequests, type Patience } from './remote.ts'
  */
 export async function openCatalog(
   url: string,
-  { log, keeping = usualKeeping }: { log: Log; keeping?: Keeping },
+  { log, keeping = usualKeeping, fail }: { log: Log; keeping?: Keeping; fail?: Fail },
 ): Promise<Catalog> {
   const path = sqlitePath(url)
   if (path === undefined) await migrate(url, log)
   const database = await open(url, forRequests, log, path === undefined ? undefined : () => migrate(url, log))
-  const catalog = createCatalog(database, keeping)
+  const catalog = createCatalog({ ...database, fail }, keeping)
   await catalog.ping()
   return catalog
 }

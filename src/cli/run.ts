@@ -81,7 +81,7 @@ export async function run(args: RunArgs, engine: Engine, context: Context): Prom
   const before = await fingerprints(inputs)
   const digests = isPlanned ? digestsOf(inputs, signal) : undefined
   digests?.catch(() => undefined)
-  const fail = failAt(config.FAILPOINT)
+  const fail = failAt(config.FAILPOINT, context.log)
   const sinks = await openTableSinks(config, fail, new Set(specs.map(([, { to }]) => to)))
   if (sinks.has('warehouse')) await makeFolder(config.DATA)
   const targets = await targetsOf(sinks, pipeline, params, inputs[0]?.name ?? '', undefined)

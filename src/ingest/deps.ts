@@ -1,3 +1,4 @@
+import type { Fail } from '../failpoints.ts'
 import type { Log } from '../log.ts'
 import type { Pipelines } from '../pipeline/load.ts'
 import type { Blobs, Catalog, Queue } from '../ports.ts'
@@ -25,5 +26,6 @@ export interface IngestDeps {
   /** After so long without a word, an Idempotency-Key whose process has died is free again. */
   readonly leaseMs: number
   readonly now: () => number
+  readonly fail?: Fail
   readonly log: Log
 }

@@ -139,9 +139,14 @@ export function createTasks(deps: IngestDeps): Tasks {
 }
 
 /** The task is committed by now, so a queue that is down only delays it: the next rescan finds it. */
-export async function ring({ queue, log }: Pick<IngestDeps, 'queue' | 'log'>, task: string): Promise<void> {
+export async function ring(
+  { queue, fail, log }: Pick<IngestDeps, 'queue' | 'fail' | 'log'>,
+  task: string,
+): Promise<void> {
   try {
+    fail?.('before-ring')
     await queue.ring(task)
+    fail?.('after-ring')
   } catch (err) {
     log.warn({ err, task }, 'could not ring for a task; it waits for the next rescan')
   }

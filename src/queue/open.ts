@@ -1,5 +1,6 @@
 /** The queue that a URL names. A vendor's library is loaded when there is a queue of its. */
 import { AppError } from '../errors.ts'
+import type { Fail } from '../failpoints.ts'
 import type { Log } from '../log.ts'
 import type { Catalog, Queue } from '../ports.ts'
 import { openLocalQueue } from './local.ts'
@@ -8,6 +9,7 @@ export interface QueueOptions {
   /** How long a hand pauses when it could not claim a task; and how often the local queue looks for due ones. */
   readonly pollMs: number
   readonly log: Log
+  readonly fail?: Fail
 }
 
 /**

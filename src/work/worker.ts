@@ -19,6 +19,7 @@ export function startWorker(options: WorkerOptions): AsyncDisposable {
       if (stop.signal.aborted) return undefined
       const task = await catalog.claim(id, leaseMs)
       if (task === undefined) return undefined
+      options.fail?.('after-claim')
       return () =>
         runAttempt(options, task, stop.signal).catch((error: unknown) =>
           log.error({ err: error, task: id }, 'the attempt could not be brought to an end'),

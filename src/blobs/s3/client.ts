@@ -1,5 +1,6 @@
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { AppError } from '../../errors.ts'
+import type { Fail } from '../../failpoints.ts'
 import type { Log } from '../../log.ts'
 import { codeOf, statusOf, translate } from './errors.ts'
 import type { Place } from './url.ts'
@@ -26,6 +27,7 @@ export interface Store extends Tuning {
   readonly keyOf: (key: string) => string
   readonly base: string
   readonly log: Log | undefined
+  readonly fail: Fail
   /** Runs what asks the store, and only that: what a source or a signal throws is the caller's own. */
   readonly ask: <T>(work: () => Promise<T>) => Promise<T>
 }
@@ -33,7 +35,7 @@ export interface Store extends Tuning {
 /** As many sockets as there may be: each object that is read holds one, and each that is written two. */
 const mostSockets = 200
 
-export function connect(place: Place, tuning: Tuning, log: Log | undefined): Store {
+export function connect(place: Place, tuning: Tuning, { log, fail }: { log: Log | undefined; fail: Fail }): Store {
   const { bucket, base, endpoint, region, isPathStyle, login } = place
   const client = new S3Client({
     ...(endpoint !== undefined && { endpoint }),
@@ -58,6 +60,7 @@ export function connect(place: Place, tuning: Tuning, log: Log | undefined): Sto
     base,
     keyOf: (key) => base + key,
     log,
+    fail,
     async ask(work) {
       try {
         return await work()

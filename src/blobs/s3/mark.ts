@@ -19,8 +19,10 @@ export const markName = 'rowmill-put'
  */
 export async function settled(putting: Putting, request: () => Promise<unknown>): Promise<void> {
   const { store, key } = putting
+  store.fail?.('before-store')
   try {
     await request()
+    store.fail?.('after-store')
   } catch (error) {
     const found = await markOf(putting).catch(() => undefined)
     if (found === putting.mark[markName]) return

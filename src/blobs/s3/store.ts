@@ -2,6 +2,7 @@
  * Blobs as objects of an S3 store (Amazon S3 API Reference, 2006-03-01). The store makes an object durable and visible at
  * once, with the answer to the request that makes it.
  */
+import type { Fail } from '../../failpoints.ts'
 import type { Log } from '../../log.ts'
 import type { Blobs } from '../../ports.ts'
 import { abandon } from './abandon.ts'
@@ -19,9 +20,9 @@ import { parseS3Url } from './url.ts'
  */
 export async function openS3Blobs(
   text: string,
-  { log, tuning }: { log?: Log; tuning?: Partial<Tuning> } = {},
+  { log, tuning, fail }: { log?: Log; tuning?: Partial<Tuning>; fail?: Fail } = {},
 ): Promise<Blobs> {
-  const store = connect(parseS3Url(text), { ...usualTuning, ...tuning }, log)
+  const store = connect(parseS3Url(text), { ...usualTuning, ...tuning }, { log, fail })
   await check(store, true)
   const arriving = new Set<string>()
   return {

@@ -34,7 +34,7 @@ export function startHand(
   link: Link,
   { queue }: Address,
   handler: Answer,
-  { pollMs, log, idleMs = usualIdleMs }: HandOptions,
+  { pollMs, log, fail, idleMs = usualIdleMs }: HandOptions,
 ): AsyncDisposable {
   const stop = new AbortController()
   let wake = () => {}
@@ -99,7 +99,9 @@ export function startHand(
           consumer = undefined
           await channel.basicCancel({ consumerTag })
         }
+        fail?.('before-acknowledge')
         channel.basicAck({ deliveryTag })
+        fail?.('after-acknowledge')
       } catch {
         // The channel is gone. The bell rings for somebody else, who finds the task claimed.
       }

@@ -9,7 +9,7 @@ import type { Messages } from './messages.ts'
 /** Milliseconds until SQS is asked again when it could not be. */
 const retryMs = 1_000
 
-export function startHand(messages: Messages, handler: Answer, { pollMs, log }: QueueOptions): AsyncDisposable {
+export function startHand(messages: Messages, handler: Answer, { pollMs, log, fail }: QueueOptions): AsyncDisposable {
   const stop = new AbortController()
 
   async function loop() {
@@ -39,8 +39,13 @@ export function startHand(messages: Messages, handler: Answer, { pollMs, log }: 
     let deleted: Promise<void> | undefined
     const release = () => {
       // If it cannot be deleted, it is heard once more, and the task is found claimed.
-      deleted ??= messages.delete(message).catch(() => undefined)
+      deleted ??= forget()
       return deleted
+    }
+    const forget = async () => {
+      fail?.('before-acknowledge')
+      await messages.delete(message).catch(() => undefined)
+      fail?.('after-acknowledge')
     }
     const isHeard = await hear(handler, task, log, async (work) => {
       // The work does not wait for it.
