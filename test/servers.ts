@@ -98,7 +98,7 @@ export async function query(url: string, statement: string): Promise<string> {
 }
 
 async function output(program: string, args: readonly string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(program, args, { env: {} })
+  const { stdout } = await promisify(execFile)(program, args, { env: {}, maxBuffer: Number.POSITIVE_INFINITY })
   return stdout.trimEnd()
 }
 

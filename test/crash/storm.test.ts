@@ -5,7 +5,7 @@ import { temporaryFolder } from '../harness.ts'
 import { missingFor, stackNames } from './stacks.ts'
 import { storm } from './storm.ts'
 
-const kills = 5
+const kills = 4
 
 for (const [i, name] of stackNames.entries()) {
   test(`what is sent to ${name} in a storm is there once`, { skip: missingFor(name) }, async (t) => {
