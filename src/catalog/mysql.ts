@@ -76,6 +76,8 @@ function openPool(url: string, patience: Patience): ServerPool {
     // The pool hands out another wrapper each time.
     const { connection } = session
     if (!prepared.has(connection)) {
+      // One that ends while nobody waits for it is told by the next call; unheard, it would end the process.
+      session.on('error', () => {})
       await run(sessionSettings(patience), [])
       await run('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', [])
       prepared.add(connection)

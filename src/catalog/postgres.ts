@@ -77,6 +77,8 @@ function openPool(url: string, patience: Patience, log: Log): ServerPool {
     return name
   }
   const pool = newPool(url, patience)
+  // One that ends while it is used is told by the next call; unheard, it would end the process.
+  pool.on('connect', (client) => void client.on('error', () => {}))
   pool.on('error', (err) => log.warn({ err }, 'a session with the catalog’s server has ended'))
   return {
     async take() {
