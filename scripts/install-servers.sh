@@ -4,8 +4,9 @@
 set -e
 cd "$(dirname "$0")/.."
 packages=$(scripts/services missing)
-# One shows what the system is told, and in which order; the other is what people have pages in.
+# One shows what the system is told, and in which order; one gives programs another time; one is what people have pages in.
 command -v strace > /dev/null || packages="$packages strace"
+ls /usr/lib/*/faketime/libfaketimeMT.so.1 > /dev/null 2>&1 || packages="$packages libfaketime"
 command -v chromium > /dev/null || packages="$packages chromium"
 [ -n "$packages" ] || exit 0
 as_root=

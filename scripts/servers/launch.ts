@@ -40,7 +40,9 @@ export async function launch(kind: Kind, folder: string, { durable, temporary }:
   })
   const exited = once(child, 'exit')
   const silence: Message = { error: `The keeper of ${folder} ended without a word.` }
-  const [answer] = (await Promise.race([once(child, 'message'), exited.then(() => [silence])])) as [Message]
+  // Its exit may be told before what it has said last; the end of the channel is not.
+  const silent = once(child, 'disconnect').then(() => [silence])
+  const [answer] = (await Promise.race([once(child, 'message'), silent])) as [Message]
   if ('error' in answer) throw new AppError('unavailable', answer.error)
   if (!temporary) child.disconnect()
   child.unref()

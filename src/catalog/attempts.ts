@@ -8,7 +8,7 @@ import type { Catalog } from '../ports.ts'
 import type { Targets } from '../job.ts'
 import { type Database, transact } from './database.ts'
 import type { Tables } from './tables.ts'
-import { later } from './later.ts'
+import { keptFor, later } from './later.ts'
 import { repeatedBy } from './repeats.ts'
 import { needTask, withLists } from './tasks.ts'
 
@@ -24,7 +24,7 @@ const released = { lease_until: null, progress: null } as const
 
 export function attempts(database: Database, keeping: Keeping): Attempts {
   const { db, now } = database
-  const ended = { ended_at: now, expires_at: later(now, keeping.filesMs) }
+  const ended = { ended_at: now, expires_at: keptFor(database, keeping.filesMs) }
 
   function changes(verdict: Verdict): Changes {
     if (verdict.state === 'queued') {

@@ -7,7 +7,7 @@ import type { Part, Upload } from '../model.ts'
 import type { Completion, Keeping } from '../entries.ts'
 import type { Catalog } from '../ports.ts'
 import { batches } from './batches.ts'
-import { later } from './later.ts'
+import { keptFor } from './later.ts'
 import { uploadOf } from './nouns.ts'
 import { addPart, partsOf } from './parts.ts'
 import { take, takenBy } from './quotas.ts'
@@ -72,7 +72,7 @@ async function close(
   }
   await trx
     .updateTable('uploads')
-    .set({ state: 'complete', sha256, joined, completed_at: now, expires_at: later(now, keeping.filesMs) })
+    .set({ state: 'complete', sha256, joined, completed_at: now, expires_at: keptFor(database, keeping.filesMs) })
     .where('id', '=', id)
     .execute()
   await take(trx, database, owner, takenBy({ ...upload, state: 'complete', bytes }) - takenBy(upload), keeping)
@@ -121,7 +121,7 @@ async function makeTask(
     await trx
       .updateTable('uploads')
       // Those that have waited for the others of their set are kept from now on as well.
-      .set({ task: task ?? null, expires_at: later(now, keeping.filesMs) })
+      .set({ task: task ?? null, expires_at: keptFor(database, keeping.filesMs) })
       .where('id', 'in', some)
       .execute()
   }

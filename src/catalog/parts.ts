@@ -6,7 +6,7 @@ import type { Keeping, NewPart } from '../entries.ts'
 import { batches } from './batches.ts'
 import type { Database } from './database.ts'
 import { dropContents, putContent } from './contents.ts'
-import { later } from './later.ts'
+import { keptFor } from './later.ts'
 import { take, takenBy } from './quotas.ts'
 import type { Tables, UploadRow } from './tables.ts'
 
@@ -47,7 +47,7 @@ export async function addPart(
   const replaced = before === undefined ? [] : await dropContents(trx, database, [before])
   await trx
     .updateTable('uploads')
-    .set({ bytes, expires_at: later(database.now, keeping.incompleteMs) })
+    .set({ bytes, expires_at: keptFor(database, keeping.incompleteMs) })
     .where('id', '=', id)
     .execute()
   return [...older, ...replaced]

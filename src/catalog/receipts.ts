@@ -3,7 +3,7 @@ import type { Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Keeping, NewReceipt } from '../entries.ts'
 import type { Catalog } from '../ports.ts'
-import { later } from './later.ts'
+import { keptFor, later } from './later.ts'
 import { type Database, transact } from './database.ts'
 import type { ReceiptRow, Tables } from './tables.ts'
 
@@ -15,7 +15,7 @@ export function receipts(database: Database, keeping: Keeping): Receipts {
     holdKey: ({ owner, key, holder }, forMs) =>
       transact(database, async (trx) => {
         await database.lock(trx, 'key', owner, key)
-        const held = { holder, held_until: later(now, forMs), expires_at: later(now, keeping.receiptsMs) }
+        const held = { holder, held_until: later(now, forMs), expires_at: keptFor(database, keeping.receiptsMs) }
         const nothingYet = { request: null, upload: null, set_id: null, task: null, duplicate: 0 as const }
         const { numUpdatedRows } = await rowOf(trx, owner, key)
           .set({ ...held, ...nothingYet })
@@ -62,14 +62,14 @@ export function receipts(database: Database, keeping: Keeping): Receipts {
  */
 export async function settle(
   trx: Transaction<Tables>,
-  { now }: Pick<Database, 'now'>,
+  database: Pick<Database, 'now'>,
   receipt: NewReceipt | undefined,
   what: Partial<Pick<ReceiptRow, 'upload' | 'set_id' | 'task' | 'duplicate'>>,
   { receiptsMs }: Pick<Keeping, 'receiptsMs'>,
 ): Promise<void> {
   if (receipt === undefined) return
   const { numUpdatedRows } = await rowOf(trx, receipt.owner, receipt.key)
-    .set({ ...what, request: receipt.request, expires_at: later(now, receiptsMs) })
+    .set({ ...what, request: receipt.request, expires_at: keptFor(database, receiptsMs) })
     .where('holder', '=', receipt.holder)
     .where('request', 'is', null)
     .executeTakeFirst()

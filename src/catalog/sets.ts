@@ -5,7 +5,7 @@ import { newId } from '../ids.ts'
 import type { Order, UploadSet } from '../model.ts'
 import type { Keeping, NewSet, NewUpload } from '../entries.ts'
 import type { Catalog } from '../ports.ts'
-import { later } from './later.ts'
+import { keptFor } from './later.ts'
 import { setOf, uploadOf } from './nouns.ts'
 import { settle } from './receipts.ts'
 import { type Database, transact } from './database.ts'
@@ -67,7 +67,7 @@ export async function joinSet(
 /** @throws {AppError} conflict, when it waits for something else. */
 async function addTo(
   trx: Transaction<Tables>,
-  { now }: Pick<Database, 'now'>,
+  database: Pick<Database, 'now'>,
   set: string,
   wanted: Pick<NewSet, 'order' | 'files'>,
   keeping: Keeping,
@@ -90,7 +90,7 @@ async function addTo(
   }
   await trx
     .updateTable('upload_sets')
-    .set({ ...changes, expires_at: later(now, keeping.filesMs) })
+    .set({ ...changes, expires_at: keptFor(database, keeping.filesMs) })
     .where('id', '=', id)
     .execute()
   return id
@@ -142,7 +142,7 @@ export async function holdSet(trx: Transaction<Tables>, id: string): Promise<Upl
 
 async function insertSet(
   trx: Transaction<Tables>,
-  { now }: Pick<Database, 'now'>,
+  database: Pick<Database, 'now'>,
   owner: string,
   { id, name, order, files }: NewSet,
   generation: number,
@@ -158,8 +158,8 @@ async function insertSet(
       state: 'waiting',
       task_order: order === null ? null : JSON.stringify(order),
       files,
-      created_at: now,
-      expires_at: later(now, keeping.filesMs),
+      created_at: database.now,
+      expires_at: keptFor(database, keeping.filesMs),
     })
     .execute()
 }

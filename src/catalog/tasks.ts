@@ -17,7 +17,7 @@ import type { Catalog } from '../ports.ts'
 import { type Database, transact } from './database.ts'
 import type { Tables, TaskRow } from './tables.ts'
 import { batches } from './batches.ts'
-import { later } from './later.ts'
+import { keptFor } from './later.ts'
 import { settle } from './receipts.ts'
 import { repeatedBy } from './repeats.ts'
 import { holdUploads } from './uploads.ts'
@@ -50,7 +50,7 @@ export function tasks(database: Database, keeping: Keeping): Tasks {
           .set({
             state: 'cancelled',
             ended_at: now,
-            expires_at: later(now, keeping.filesMs),
+            expires_at: keptFor(database, keeping.filesMs),
             lease_until: null,
             progress: null,
           })

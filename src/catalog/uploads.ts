@@ -5,7 +5,7 @@ import type { Keeping } from '../entries.ts'
 import type { Catalog } from '../ports.ts'
 import { batches } from './batches.ts'
 import { namedBlobs } from './contents.ts'
-import { later } from './later.ts'
+import { keptFor } from './later.ts'
 import { addPart, missingPieces, partsOf } from './parts.ts'
 import { uploadOf } from './nouns.ts'
 import { roomFor, take, takenBy } from './quotas.ts'
@@ -53,7 +53,7 @@ export function uploads(database: Database, keeping: Keeping): Uploads {
             set_id: set === undefined ? null : await joinSet(trx, database, owner, set, keeping),
             task_order: order === null ? null : JSON.stringify(order),
             created_at: now,
-            expires_at: later(now, keeping.incompleteMs),
+            expires_at: keptFor(database, keeping.incompleteMs),
           })
           .execute()
         await settle(trx, database, receipt, { upload: id }, keeping)
@@ -82,7 +82,7 @@ export function uploads(database: Database, keeping: Keeping): Uploads {
     async keepUpload(id) {
       await db
         .updateTable('uploads')
-        .set({ expires_at: later(now, keeping.incompleteMs) })
+        .set({ expires_at: keptFor(database, keeping.incompleteMs) })
         .where('id', '=', id)
         .where('state', '=', 'open')
         .execute()
