@@ -18,16 +18,7 @@ const csv = `id,text\n${ids.map((id) => `${id},some text of row ${id}\n`).join('
  */
 export async function dieAtNth(name: StackName, k: number, folder: Folder): Promise<string | undefined> {
   await using stack = await openStack(name, folder)
-  const first = await start(stack, { ROWMILL_FAILPOINT: `${k}:kill` })
-  let point: string | undefined
-  {
-    await using _ = first
-    const sent = await send(first)
-    if (sent !== undefined) await Promise.race([first.exited, ends(first, sent.task)])
-    const isOver = await Promise.race([first.exited.then(() => true), sleep(300, false, { ref: false })])
-    if (isOver) point = /"point":"([a-z-]+)"/.exec(first.stderr())?.[1] ?? assert.fail(first.stderr())
-    else await first.stop()
-  }
+  const point = await dies(stack, k)
   await using second = await start(stack)
   const { upload, task } = await until('it is acknowledged', () => send(second))
   const ended = await taskEnds(second, task)
@@ -47,6 +38,20 @@ export async function dieAtNth(name: StackName, k: number, folder: Folder): Prom
     ],
   })
   return point
+}
+
+/** The point at which it dies; undefined when it does all there is to do, and has passed fewer. */
+async function dies(stack: Stack, k: number): Promise<string | undefined> {
+  const pointIn = (told: string) => /"point":"([a-z-]+)"/.exec(told)?.[1] ?? assert.fail(told)
+  const first = await start(stack, { ROWMILL_FAILPOINT: `${k}:kill` }).catch((error: unknown) => pointIn(String(error)))
+  if (typeof first === 'string') return first
+  await using _ = first
+  const sent = await send(first)
+  if (sent !== undefined) await Promise.race([first.exited, ends(first, sent.task)])
+  const isOver = await Promise.race([first.exited.then(() => true), sleep(300, false, { ref: false })])
+  if (isOver) return pointIn(first.stderr())
+  await first.stop()
+  return undefined
 }
 
 /** All roles in one process, so that it passes every point. */
