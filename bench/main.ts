@@ -6,6 +6,7 @@ import { memory } from './memory.ts'
 import { profile } from './profile.ts'
 import { reader } from './reader.ts'
 import { songPlays } from './song-plays.ts'
+import { tasks } from './tasks.ts'
 import { upload } from './upload.ts'
 
 interface Entry {
@@ -21,6 +22,7 @@ const benchmarks: Readonly<Record<string, Entry>> = {
   memory: { rows: 50_000_000, megabytes: 0, run: memory },
   load: { rows: 0, megabytes: 0, run: load },
   upload: { rows: 0, megabytes: 2000, run: upload },
+  tasks: { rows: 5000, megabytes: 0, run: tasks },
 }
 
 const help = `Usage: npm run bench -- NAME [options]
@@ -31,11 +33,12 @@ const help = `Usage: npm run bench -- NAME [options]
   memory      peak memory of the service and of rowmill run, on one file of 50 million rows
   load        rowmill run load beside the databases' own ways, 1 and 10 million customers
   upload      a file of 2 GB into the service, in every way, beside other servers
+  tasks       5,000 tasks that do nothing, by catalog and queue alone, beside other queues
 
 Files are made up once and kept in the folder for temporary files.
 
 Options:
-  --rows N         rows of song plays, for all but reader and upload; rows of customers, for load
+  --rows N         rows of song plays, for all but reader and upload; rows of customers, for load; tasks
   --megabytes N    size of each of reader's files (default: 500), of profile's file of 30 columns (default: 100), or
                    of upload's file (default: 2000)
   --rounds N       how often each contender is run (default: 3; not for memory)

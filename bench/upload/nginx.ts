@@ -1,11 +1,9 @@
 /** nginx's own door for files: WebDAV's PUT, with the settings that it comes with. */
 import { execFile } from 'node:child_process'
-import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { type Server, startServer } from '../server.ts'
+import { freePort, type Server, startServer } from '../server.ts'
 
 export interface Nginx {
   readonly file: string
@@ -56,10 +54,4 @@ http {
   }
 }
 `
-}
-
-async function freePort(): Promise<number> {
-  await using server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return (server.address() as AddressInfo).port
 }
