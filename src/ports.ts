@@ -87,7 +87,7 @@ export interface Catalog extends AsyncDisposable {
   /** Lets a key go that has come to nothing. */
   dropKey(receipt: Omit<NewReceipt, 'request'>): Promise<void>
 
-  /** The task; or the earlier one that it would only repeat. */
+  /** The task, queued or, where it comes with an error, failed; or the earlier one that it would only repeat. */
   createTask(task: NewTask, receipt?: NewReceipt): Promise<Task>
   getTask(id: string): Promise<Task | undefined>
   listTasks(owner: string, page: Page & { state?: TaskState | undefined }): Promise<Task[]>
