@@ -2,7 +2,10 @@
 import { access, constants, realpath } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { join, resolve, sep } from 'node:path'
+import { openBucket } from './blobs/bucket.ts'
 import { openBlobs } from './blobs/open.ts'
+import { createDoor, hands } from './bucket/door.ts'
+import { checkSettings, eventsSetting } from './bucket/settings.ts'
 import { usualKeeping } from './catalog/keeping.ts'
 import { openCatalog } from './catalog/open.ts'
 import type { Config } from './config.ts'
@@ -16,6 +19,7 @@ import type { Log } from './log.ts'
 import { loadPipelines, pipelineFolders } from './pipeline/load.ts'
 import type { Keeping } from './entries.ts'
 import type { Sink } from './ports.ts'
+import { openConsumer } from './queue/consume.ts'
 import { openQueue } from './queue/open.ts'
 import { openTableSinks, tableSinkNames } from './sinks/open.ts'
 import { resultsSink } from './sinks/results.ts'
@@ -74,7 +78,11 @@ export async function startApp(config: Config, { version, log }: { version: stri
       await startInbox({ ingest, folder, run, settleMs, pollMs: Math.min(pollMs, settleMs), now: Date.now, log }),
     )
   }
-  const checks = Object.entries({ catalog, blobs, queue }).map(([name, part]) => ({ name, check: () => part.ping() }))
+  const door = roles.has('upload') ? await watchBucket(config, { ingest, log }, stack) : {}
+  const checks = Object.entries({ catalog, blobs, queue, ...door }).map(([name, part]) => ({
+    name,
+    check: () => part.ping(),
+  }))
   const timeouts = { headers: config.HEADER_TIMEOUT, idle: config.IDLE_TIMEOUT }
   const folderRun = config.API_UPLOAD
   const server = await createServer({ ingest, roles, keeping, version, checks, folderRun, timeouts, log })
@@ -119,6 +127,24 @@ async function work(
       random: Math.random,
     }),
   )
+}
+
+/**
+ * Takes in what is put into a bucket, if there is one.
+ * @returns what must answer for that.
+ */
+async function watchBucket(
+  config: Config,
+  { ingest, log }: { ingest: Ingest; log: Log },
+  stack: AsyncDisposableStack,
+): Promise<Record<string, { ping(): Promise<void> }>> {
+  const { BUCKET_URL, BUCKET_EVENTS, BUCKET_RUN: run, QUEUE_URL: bells, POLL: pollMs, LEASE: holdMs } = config
+  const found = checkSettings({ url: BUCKET_URL, events: BUCKET_EVENTS, run, bells }, ingest.pipelines)
+  if (found === undefined) return {}
+  const bucket = await openBucket(found.url, { log })
+  const door = createDoor({ ingest, bucket, run, pollMs, log })
+  const events = await openConsumer(found.events, door, { setting: eventsSetting, hands, holdMs, log })
+  return { bucket, events: stack.use(events) }
 }
 
 function uploadLimits({ MAX_UPLOAD, MAX_UNPACKED, DISK_RESERVE, PART_SIZE }: Config): Ingest['limits'] {

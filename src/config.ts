@@ -196,6 +196,24 @@ export const settings = {
     run.optional(),
   ),
   INBOX_SETTLE: setting('How long a file in the inbox must be unchanged until it is taken.', duration, '5s'),
+  BUCKET_URL: {
+    ...setting(
+      'Bucket whose new objects are taken in, laid out as PIPELINE/[SET/]NAME: s3://BUCKET/PREFIX?endpoint=…. Default: none.',
+      address('s3').optional(),
+    ),
+    secret: true,
+  },
+  BUCKET_EVENTS: {
+    ...setting(
+      'Queue that the notifications of that bucket arrive in: sqs://REGION/NAME, amqp://…?queue=NAME or amqps://….',
+      address('amqp', 'amqps', 'sqs').optional(),
+    ),
+    secret: true,
+  },
+  BUCKET_RUN: setting(
+    'What is done with every object of the bucket, such as `load?table=sales`. Default: the key names the pipeline.',
+    run.optional(),
+  ),
   MAX_UNPACKED: setting('What a compressed file may unpack to at most.', size, '100GB'),
   DISK_RESERVE: setting('Free disk space below which uploads are refused with 507.', size, '1GB'),
   WORKERS: setting('Tasks that run at once in this process; each has a child process of its own.', count(1), '1'),

@@ -62,8 +62,14 @@ export interface Decision {
   readonly closes?: boolean
 }
 
-/** @property repeatKey equal for tasks that would do the same; null when that is not known, or does not matter. */
-export type NewTask = Retried & Pick<Task, 'id' | 'retryOf' | 'again'> & { readonly repeatKey: string | null }
+/** A task that is to be done; or one that can not be, and only tells why. */
+export type NewTask = Retried &
+  Pick<Task, 'id' | 'retryOf' | 'again'> & {
+    /** Equal for tasks that would do the same; null when that is not known, or does not matter. */
+    readonly repeatKey: string | null
+    /** Why it has failed before it began. */
+    readonly error?: TaskError | undefined
+  }
 
 /** How much may be kept, and for how long. Milliseconds; bytes, infinite for no limit. */
 export interface Keeping {

@@ -87,7 +87,7 @@ export interface Catalog extends AsyncDisposable {
   /** Lets a key go that has come to nothing. */
   dropKey(receipt: Omit<NewReceipt, 'request'>): Promise<void>
 
-  /** The task; or the earlier one that it would only repeat. */
+  /** The task, queued or, where it comes with an error, failed; or the earlier one that it would only repeat. */
   createTask(task: NewTask, receipt?: NewReceipt): Promise<Task>
   getTask(id: string): Promise<Task | undefined>
   listTasks(owner: string, page: Page & { state?: TaskState | undefined }): Promise<Task[]>
@@ -149,6 +149,29 @@ export interface Blobs {
   readonly direct: DirectBlobs | undefined
 }
 
+/** Objects that others put into a bucket, overwrite and remove as they like. */
+export interface Bucket {
+  readonly name: string
+  /** What the keys begin with of those that are for us: empty, or ending with a slash. */
+  readonly prefix: string
+  /**
+   * @param signal ends the stream.
+   * @throws {AppError} not_found, when there is no such object any more; gone, when another has taken its place;
+   *   unavailable. The stream throws the same.
+   */
+  open(object: BucketObject, signal: AbortSignal): Promise<{ readonly bytes: number; readonly stream: Readable }>
+  /** @throws {AppError} unavailable */
+  ping(): Promise<void>
+}
+
+/** An object as it was when somebody told of it. */
+export interface BucketObject {
+  readonly key: string
+  /** Where the bucket keeps versions. */
+  readonly version: string | undefined
+  readonly etag: string | undefined
+}
+
 /** A bell: the id of a task, at least once, in any order. Methods that wait throw AppError unavailable. */
 export interface Queue extends AsyncDisposable {
   /** Resolves once the bell is durable; rejects within two seconds. */
@@ -165,6 +188,21 @@ export type Answer = (task: string) => Promise<Work | undefined>
 
 /** What a hand does before it takes another bell. It holds none meanwhile, however long that takes. */
 export type Work = () => Promise<void>
+
+/** Takes the messages of somebody else, several at a time; once disposed, none is under way. */
+export interface Consumer extends AsyncDisposable {
+  /** @throws {AppError} unavailable */
+  ping(): Promise<void>
+}
+
+/**
+ * Sees to a message, which nobody else gets meanwhile, as far as the broker can keep it back.
+ * @param stop the message is to be given back, and soon.
+ */
+export type Handle = (message: string, stop: AbortSignal) => Promise<Fate>
+
+/** What becomes of a message: it is deleted; it comes again; it goes to the dead letters. */
+export type Fate = 'done' | 'later' | 'unreadable'
 
 // -------------------------------------------------------------------------------------------------- the work
 

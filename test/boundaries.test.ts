@@ -35,6 +35,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   app: [
     'http',
     'inbox',
+    'bucket',
     'ingest',
     'work',
     'catalog',
@@ -48,6 +49,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
   http: ['ingest', 'pipeline', 'auth', 'ports'],
   inbox: ['ingest', 'auth', 'durable'],
+  bucket: ['ingest', 'auth', 'ports'],
   ingest: ['csv', 'pipeline', 'auth', 'ports'],
   work: ['engine', 'csv', 'pipeline', 'ports', 'config'],
   engine: ['csv', 'ports'],
@@ -88,7 +90,7 @@ const vendors: Readonly<Record<string, readonly string[]>> = {
   'rabbitmq-client': ['queue'],
   yaml: ['pipeline'],
   yauzl: ['csv'],
-  zod: ['cli', 'config', 'http', 'pipeline'],
+  zod: ['bucket', 'cli', 'config', 'http', 'pipeline'],
 }
 
 /** The files that say a thing that only they may say. */

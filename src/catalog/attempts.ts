@@ -10,7 +10,7 @@ import { type Database, transact } from './database.ts'
 import type { Tables } from './tables.ts'
 import { keptFor, later } from './later.ts'
 import { repeatedBy } from './repeats.ts'
-import { needTask, withLists } from './tasks.ts'
+import { errorColumns, needTask, withLists } from './tasks.ts'
 
 type Attempts = Pick<
   Catalog,
@@ -215,12 +215,4 @@ function json(value: object | undefined): string | null {
 
 function oneMore(column: 'attempt' | 'crashes' | 'failures') {
   return sql<number>`${sql.ref(column)} + 1`
-}
-
-function errorColumns({ code, message, details }: TaskError): Changes {
-  return {
-    error_code: code,
-    error_message: message,
-    error_details: details === undefined ? null : JSON.stringify(details),
-  }
 }

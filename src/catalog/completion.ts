@@ -109,7 +109,7 @@ async function makeTask(
   const decided = decide?.(upload, set && { set, complete: await countComplete(trx, set.id) }) ?? {}
   const { task: wanted, closes } =
     typeof decided === 'function' ? decided(await completeUploads(trx, set?.id ?? '')) : decided
-  const task = wanted && (await insertTask(trx, database, wanted)).id
+  const task = wanted && (await insertTask(trx, database, wanted, keeping)).id
   if (set !== undefined && closes === true) {
     await trx
       .updateTable('upload_sets')

@@ -29,7 +29,7 @@ export function tasks(database: Database, keeping: Keeping): Tasks {
   return {
     createTask: (task, receipt) =>
       transact(database, async (trx) => {
-        const { id, row } = await insertTask(trx, database, task)
+        const { id, row } = await insertTask(trx, database, task, keeping)
         await settle(trx, database, receipt, { task: id, duplicate: id === task.id ? 0 : 1 }, keeping)
         return row === undefined ? await needTask(trx, id) : taskOf(row, [...task.inputs], [], unanswered)
       }),
@@ -71,7 +71,12 @@ export interface Inserted {
   readonly row?: TaskRow
 }
 
-export async function insertTask(trx: Transaction<Tables>, database: Database, task: NewTask): Promise<Inserted> {
+export async function insertTask(
+  trx: Transaction<Tables>,
+  database: Database,
+  task: NewTask,
+  { filesMs }: Pick<Keeping, 'filesMs'>,
+): Promise<Inserted> {
   await holdUploads(
     trx,
     task.inputs.map((input) => input.upload),
@@ -92,7 +97,9 @@ export async function insertTask(trx: Transaction<Tables>, database: Database, t
     pipeline,
     pipeline_text: pipelineText,
     params: JSON.stringify(params),
-    state: 'queued',
+    ...(task.error === undefined
+      ? { state: 'queued' }
+      : { state: 'failed', ...errorColumns(task.error), ended_at: now, expires_at: keptFor(database, filesMs) }),
     attempt: 0,
     crashes: 0,
     failures: 0,
@@ -118,6 +125,15 @@ export async function insertTask(trx: Transaction<Tables>, database: Database, t
   const rows = inputs.map(({ input, upload, name }, position) => ({ task: id, position, input, upload, name }))
   for (const some of batches(rows)) await trx.insertInto('task_inputs').values(some).execute()
   return { id, row }
+}
+
+/** An error as it stands in a task's row. */
+export function errorColumns({ code, message, details }: TaskError) {
+  return {
+    error_code: code,
+    error_message: message,
+    error_details: details === undefined ? null : JSON.stringify(details),
+  }
 }
 
 async function insertAndRead(

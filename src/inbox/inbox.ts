@@ -12,11 +12,13 @@ import { makeFolder, syncFolder } from '../durable.ts'
 import { AppError, asAppError, errnoOf } from '../errors.ts'
 import { isId, newId } from '../ids.ts'
 import type { Ingest } from '../ingest/ingest.ts'
+import { fileAt } from '../ingest/layout.ts'
 import type { RunRequest } from '../ingest/orders.ts'
+import { mayPass } from '../ingest/take.ts'
 import type { Log } from '../log.ts'
 import { isEnded } from '../model.ts'
 import { createArrivals, printOf } from './arrivals.ts'
-import { fileAt, ownFolders } from './layout.ts'
+import { ownFolders } from './layout.ts'
 import { isThere, leaveNote, leaveResults } from './results.ts'
 
 export interface InboxOptions {
@@ -39,9 +41,6 @@ interface Taken {
   /** Below the inbox, where it lay. */
   readonly path: string
 }
-
-/** Errors that may pass: the file waits in the meantime. */
-const passing = new Set(['unavailable', 'full', 'internal', 'conflict', 'crashed'])
 
 export async function startInbox(options: InboxOptions): Promise<AsyncDisposable> {
   const { folder, pollMs, log } = options
@@ -133,7 +132,7 @@ async function goOn(options: InboxOptions, found: Taken, signal: AbortSignal): P
   } catch (error) {
     if (signal.aborted || errnoOf(error) === 'ENOENT') return
     const { code, message } = asAppError(error)
-    if (passing.has(code)) {
+    if (mayPass(code)) {
       log.warn({ code, reason: message, path: taken.path }, 'a file of the inbox waits; it will be tried again')
       return
     }

@@ -2,7 +2,7 @@
 import type { Principal } from '../auth/authorize.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import type { Order, Upload } from '../model.ts'
+import type { Order, TaskError, Upload } from '../model.ts'
 import type { Pipeline } from '../definition.ts'
 import { assignInputs, inputOf, missingInputs } from '../pipeline/match.ts'
 import { checkParams } from '../pipeline/params.ts'
@@ -104,6 +104,19 @@ export function taskOf(
     again,
     repeatKey: isKnown && pipeline !== undefined ? repeatKey({ ...order, pipeline, file, inputs: contents }) : null,
   }
+}
+
+/** A task whose files could not be had. */
+export function failedTaskOf(
+  { now }: Pick<IngestDeps, 'now'>,
+  owner: string,
+  { pipeline, pipelineText, params, corrects, dryRun, planHash, again }: Order,
+  setName: string | null,
+  error: TaskError,
+): NewTask {
+  const ordered = { pipeline, pipelineText, params, corrects, dryRun, planHash, again }
+  const alone = { inputs: [], retryOf: null, undoes: null, repeatKey: null }
+  return { id: newId(now()), owner, ...ordered, ...alone, setName, error }
 }
 
 /**

@@ -36,8 +36,8 @@ export interface Tasks {
   cancel(principal: Principal, id: string): Promise<Task>
   /**
    * A new task that does the same again: same text of the pipeline, same params, same uploads.
-   * @throws {AppError} not_found; conflict, when the old one has not ended, an upload is gone, or it is a correction that
-   *   came in, or another has
+   * @throws {AppError} not_found; conflict, when the old one has not ended or never had a file, an upload is gone, or it
+   *   is a correction that came in, or another has
    */
   retry(principal: Principal, id: string, key?: string): Promise<Task>
   /**
@@ -107,6 +107,9 @@ export function createTasks(deps: IngestDeps): Tasks {
           throw new AppError('conflict', `Task ${id} is ${task.state}. Wait for its end or cancel it, then retry.`)
         }
         const { owner, pipeline, pipelineText, params, inputs, setName, corrects, dryRun, planHash, undoes } = task
+        if (task.state === 'failed' && task.attempt === 0) {
+          throw new AppError('conflict', `Task ${id} never got its file. Put that in again instead.`)
+        }
         const same = { owner, pipeline, pipelineText, params, inputs, setName, corrects, dryRun, planHash, undoes }
         return { id: newId(now()), ...same, retryOf: id, again: true, repeatKey: null }
       })

@@ -13,6 +13,7 @@ import { createPieces, type Piece } from './pieces.ts'
 import { screened } from './screen.ts'
 import { createStorage } from './storage.ts'
 import { createAppend, type Stretch } from './stretches.ts'
+import { createTake, type Take } from './take.ts'
 import { createTakeovers } from './takeover.ts'
 
 export const maxNameLength = 255
@@ -66,6 +67,8 @@ export interface Uploads {
    * @throws {AppError} what the three throw
    */
   receive(principal: Principal, delivery: Delivery, key?: string): Promise<Received>
+  /** The same for a file that lies somewhere, and for which nobody waits. */
+  take: Take
   /** @throws {AppError} not_found */
   get(principal: Principal, id: string): Promise<Upload>
   /**
@@ -198,6 +201,8 @@ export function createUploads(deps: IngestDeps): Uploads {
         },
       })
     },
+
+    take: createTake(deps, receive),
 
     get: (principal, id) => findUpload(catalog, principal, id),
 

@@ -19,7 +19,7 @@ const openMs = 10_000
 export async function openSqsQueue(url: string, options: QueueOptions): Promise<Queue> {
   const messages = openMessages(addressOf(url))
   try {
-    await createPatience(() => {}, openMs)(() => messages.count())
+    await createPatience(() => {}, { ms: openMs })(() => messages.count())
   } catch (error) {
     messages[Symbol.dispose]()
     throw refused(error)

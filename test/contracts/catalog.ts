@@ -105,6 +105,24 @@ export function testCatalog(name: string, makeStore: () => Promise<CatalogStore>
     await assert.rejects(catalog.createTask(taskOf([newId()])), code('not_found'))
   })
 
+  check('a task that could not begin is there with its reason, and nobody ever runs it', async (catalog) => {
+    const hold = { owner: 'local', key: 'the key', holder: newId() }
+    assert.equal(await catalog.holdKey(hold, hour), 'held')
+    const error = { code: 'not_found', message: 'The object was gone.', details: { key: 'a "b"' } } as const
+    const wanted = taskOf([], { error, setName: 'load/june', repeatKey: 'the same' })
+    const task = await catalog.createTask(wanted, { ...hold, request: 'ab' })
+    assert.deepEqual(task, await get(catalog, wanted.id))
+    assert.deepEqual([task.state, task.attempt, task.error, task.inputs], ['failed', 0, error, []])
+    assert.ok(task.endedAt !== null && task.expiresAt !== null && task.expiresAt > task.endedAt)
+    const found = await catalog.holdKey({ ...hold, holder: newId() }, hour)
+    assert.deepEqual(found, { request: 'ab', upload: null, set: null, task: task.id, duplicate: false })
+    assert.deepEqual(await catalog.dueTasks(9), [])
+    assert.equal(await catalog.claim(task.id, hour), undefined)
+    await assert.rejects(catalog.cancel(task.id), code('conflict', /has ended \(failed\)/))
+    // It has done nothing that another would repeat.
+    assert.equal((await catalog.createTask(taskOf([], { repeatKey: 'the same' }))).state, 'queued')
+  })
+
   check('an upload is not deleted while a task needs it', async (catalog) => {
     const id = await upload(catalog)
     const { id: task } = await catalog.createTask(taskOf([id]))

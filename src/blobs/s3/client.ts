@@ -2,7 +2,7 @@ import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { AppError } from '../../errors.ts'
 import type { Fail } from '../../failpoints.ts'
 import type { Log } from '../../log.ts'
-import { codeOf, statusOf, translate } from './errors.ts'
+import { codeOf, forBlobs, type Purpose, statusOf, translate } from './errors.ts'
 import type { Place } from './url.ts'
 
 /** How patient the driver is, and how much it sends at once; tests are in a hurry. */
@@ -23,6 +23,7 @@ export const usualTuning: Tuning = { connectMs: 5_000, idleMs: 20_000, attempts:
 export interface Store extends Tuning {
   readonly client: S3Client
   readonly bucket: string
+  readonly purpose: Purpose
   /** The whole key there, of one of ours. */
   readonly keyOf: (key: string) => string
   readonly base: string
@@ -35,7 +36,11 @@ export interface Store extends Tuning {
 /** As many sockets as there may be: each object that is read holds one, and each that is written two. */
 const mostSockets = 200
 
-export function connect(place: Place, tuning: Tuning, { log, fail }: { log: Log | undefined; fail: Fail }): Store {
+export function connect(
+  place: Place,
+  tuning: Tuning,
+  { log, fail, purpose = forBlobs }: { log: Log | undefined; fail?: Fail; purpose?: Purpose },
+): Store {
   const { bucket, base, endpoint, region, isPathStyle, login } = place
   const client = new S3Client({
     ...(endpoint !== undefined && { endpoint }),
@@ -57,6 +62,7 @@ export function connect(place: Place, tuning: Tuning, { log, fail }: { log: Log 
     ...tuning,
     client,
     bucket,
+    purpose,
     base,
     keyOf: (key) => base + key,
     log,
@@ -65,7 +71,7 @@ export function connect(place: Place, tuning: Tuning, { log, fail }: { log: Log 
       try {
         return await work()
       } catch (error) {
-        throw translate(error, bucket)
+        throw translate(error, { bucket, purpose })
       }
     },
   }
@@ -78,14 +84,15 @@ const checkMs = 10_000
  * Whether the store is there and lets us in: by listing, since what is wrong has no name in the answer to a HEAD.
  * @throws {AppError} unavailable; invalid at opening, where it is a matter of settings.
  */
-export async function check({ client, bucket, base }: Store, isOpening: boolean): Promise<void> {
+export async function check(store: Store, isOpening: boolean): Promise<void> {
+  const { client, bucket, base } = store
   const one = new ListObjectsV2Command({ Bucket: bucket, Prefix: base, MaxKeys: 1 })
   try {
     const { Name } = await client.send(one, { abortSignal: AbortSignal.timeout(checkMs) })
     // Any page of HTML can be read as an empty list.
     if (Name !== bucket) throw new Error('the answer is no list of that bucket')
   } catch (error) {
-    throw translate(error, bucket, isOpening)
+    throw translate(error, store, isOpening)
   }
 }
 

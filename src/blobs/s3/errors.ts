@@ -5,7 +5,16 @@ import { AppError, errnoOf } from '../../errors.ts'
 /** Whose fault it is that nothing works: the set-up's, which waiting does not mend, or the moment's. */
 type Meaning = readonly [fault: 'setup' | 'moment' | 'full', what: string]
 
-const here = 'ROWMILL_BLOBS_URL'
+/** What a store is to us, and the setting that names it. */
+export interface Purpose {
+  readonly what: string
+  readonly setting: string
+}
+
+export const forBlobs: Purpose = { what: 'The store of blobs', setting: 'ROWMILL_BLOBS_URL' }
+
+/** Stands for the setting. */
+const here = '{setting}'
 
 const meanings: Readonly<Record<string, Meaning>> = {
   NoSuchBucket: ['setup', `there is no such bucket; make it, or correct ${here}`],
@@ -39,12 +48,17 @@ const broken = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_PREMATUR
  * @param isOpening whether the set-up can still be corrected by who sees it: `invalid` says so; later on it is
  *   `unavailable` like everything else, for who sends a file can do nothing about it.
  */
-export function translate(error: unknown, bucket: string, isOpening = false): AppError {
+export function translate(
+  error: unknown,
+  { bucket, purpose }: { readonly bucket: string; readonly purpose: Purpose },
+  isOpening = false,
+): AppError {
   if (error instanceof AppError) return error
   const [fault, what] = meaningOf(error)
   const code = fault === 'full' ? 'full' : fault === 'setup' && isOpening ? 'invalid' : 'unavailable'
   const again = fault === 'moment' ? ' Try again.' : ''
-  return new AppError(code, `The store of blobs (S3, bucket ${bucket}): ${what}.${again}`, { cause: error })
+  const told = what.replace(here, purpose.setting)
+  return new AppError(code, `${purpose.what} (S3, bucket ${bucket}): ${told}.${again}`, { cause: error })
 }
 
 /** The name that S3 gives an error; of an answer without a body, the one that its status stands for. */

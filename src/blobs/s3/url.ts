@@ -1,5 +1,6 @@
 import { AppError } from '../../errors.ts'
 import { isKey } from '../keys.ts'
+import { forBlobs } from './errors.ts'
 
 /** Where a store is, and who comes. */
 export interface Place {
@@ -20,7 +21,17 @@ const known = new Set(['endpoint', 'region', 'style'])
  * the bucket stands in the path, and the region is us-east-1, unless it says otherwise.
  * @throws {AppError} invalid. Nothing of the URL is told, for it holds a secret.
  */
-export function parseS3Url(text: string): Place {
+export function parseS3Url(text: string, { setting } = forBlobs): Place {
+  const refuse: (what: string) => never = (what) => {
+    throw new AppError('invalid', `${setting} ${what}.`)
+  }
+  const decoded = (part: string) => {
+    try {
+      return decodeURIComponent(part)
+    } catch {
+      return refuse('has a % that stands for no character; write %25')
+    }
+  }
   const url = URL.canParse(text) ? new URL(text) : refuse('is no URL; write s3://BUCKET, with / : @ in a secret as %XX')
   const { username, password, hostname, port, pathname, searchParams: params, hash } = url
   const unknown = [...params.keys()].find((name) => !known.has(name))
@@ -49,16 +60,4 @@ function isEndpoint(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, username, search } = new URL(text)
   return (protocol === 'http:' || protocol === 'https:') && username === '' && search === ''
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return refuse('has a % that stands for no character; write %25')
-  }
-}
-
-function refuse(what: string): never {
-  throw new AppError('invalid', `ROWMILL_BLOBS_URL ${what}.`)
 }

@@ -1,5 +1,6 @@
 /** `amqp://user:password@host:port/vhost?queue=name`: where the broker is, and how its queues are called. */
 import { AppError } from '../../errors.ts'
+import { bells } from '../patience.ts'
 
 export interface Address {
   readonly isTls: boolean
@@ -13,16 +14,25 @@ export interface Address {
   readonly dead: string
 }
 
+/** The setting that has the URL, and the queue's name where that has none; empty where it must have one. */
+export interface Names {
+  readonly setting: string
+  readonly usual: string
+}
+
+const usualNames: Names = { setting: bells, usual: 'rowmill' }
+
 /**
  * What is left out is as RabbitMQ's URI specification has it; an empty path is the virtual host `/`, as all clients take it.
  * @throws {AppError} invalid
  */
-export function addressOf(url: string): Address {
+export function addressOf(url: string, { setting, usual } = usualNames): Address {
   try {
     const { protocol, hostname, port, username, password, pathname, searchParams } = new URL(url)
     const isTls = protocol === 'amqps:'
-    const queue = searchParams.get('queue') ?? 'rowmill'
-    if (hostname === '' || queue === '' || [...searchParams.keys()].some((name) => name !== 'queue')) throw malformed()
+    const queue = searchParams.get('queue') ?? usual
+    if (hostname === '' || queue === '' || [...searchParams.keys()].some((name) => name !== 'queue'))
+      throw malformed(setting)
     return {
       isTls,
       hostname: hostname.replace(/^\[|\]$/g, ''),
@@ -34,14 +44,14 @@ export function addressOf(url: string): Address {
       dead: `${queue}.dead`,
     }
   } catch (error) {
-    throw error instanceof AppError ? error : malformed()
+    throw error instanceof AppError ? error : malformed(setting)
   }
 }
 
 /** Without a cause, which would quote the password. */
-function malformed(): AppError {
+function malformed(setting: string): AppError {
   return new AppError(
     'invalid',
-    'ROWMILL_QUEUE_URL is not the URL of a queue. Write amqp://USER:PASSWORD@HOST:5672/VHOST?queue=NAME, or amqps:// for TLS, with %XX for what has a meaning in URLs.',
+    `${setting} is not the URL of a queue. Write amqp://USER:PASSWORD@HOST:5672/VHOST?queue=NAME, or amqps:// for TLS, with %XX for what has a meaning in URLs.`,
   )
 }

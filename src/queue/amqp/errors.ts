@@ -1,6 +1,7 @@
 /** What RabbitMQ and its client say, as our errors: by the reply codes of AMQP 0-9-1, and by those of the client. */
 import { AMQPConnectionError } from 'rabbitmq-client'
 import { AppError, type ErrorCode, errnoOf } from '../../errors.ts'
+import { bells } from '../patience.ts'
 
 type Meaning = readonly [code: ErrorCode, what: string]
 
@@ -43,23 +44,20 @@ const channels: Readonly<Record<string, Meaning>> = {
 const unreachable = /^E(CONN|HOST|NET|TIMEDOUT|PIPE|AI_AGAIN)/
 
 /** At the start: what is to be put right. Nothing of the URL is ever told. */
-export function refused(error: unknown): AppError {
+export function refused(error: unknown, setting = bells): AppError {
   const [code, what] = meaningOf(error)
-  return new AppError(code, `ROWMILL_QUEUE_URL: ${what}.`, { cause: error })
+  return new AppError(code, `${setting}: ${what}.`, { cause: error })
 }
 
 /** Later: the same, but it may pass. */
-export function away(error: unknown): AppError {
+export function away(error: unknown, setting = bells): AppError {
   if (error instanceof AppError) return error
   const [, what] = meaningOf(error)
-  return new AppError('unavailable', `The queue is away: ${what} (ROWMILL_QUEUE_URL). Try again.`, { cause: error })
+  return new AppError('unavailable', `The queue is away: ${what} (${setting}). Try again.`, { cause: error })
 }
 
-export function disconnected(): AppError {
-  return new AppError(
-    'unavailable',
-    'The queue is away: there is no connection to the broker (ROWMILL_QUEUE_URL). Try again.',
-  )
+export function disconnected(setting = bells): AppError {
+  return new AppError('unavailable', `The queue is away: there is no connection to the broker (${setting}). Try again.`)
 }
 
 function meaningOf(error: unknown): Meaning {

@@ -7,6 +7,7 @@ import { hear, pause } from '../hear.ts'
 import type { QueueOptions } from '../open.ts'
 import type { Address } from './address.ts'
 import type { Link } from './link.ts'
+import { textOf } from './text.ts'
 
 /**
  * Work that ends sooner costs no more than an acknowledgement. Longer work costs an end and a new beginning of the
@@ -148,10 +149,4 @@ export function startHand(
       await done
     },
   }
-}
-
-/** The client has read it already where it says that it is text or JSON. */
-function textOf({ body }: AsyncMessage): string {
-  if (Buffer.isBuffer(body)) return body.toString()
-  return typeof body === 'string' ? body : JSON.stringify(body)
 }

@@ -31,12 +31,20 @@ export interface Link extends AsyncDisposable {
   readonly opened: Promise<void>
   /** Whether there is a connection, as far as is known, and the broker takes messages from it. */
   isUp(): boolean
-  /** A new channel, once the queues are there. */
+  /** A new channel, prepared: by default the queues are there. */
   channel(): Promise<Channel>
 }
 
-/** @param what it is for, as the broker shows it. */
-export function connect(address: Address, what: string, log: Log): Link {
+/**
+ * @param what it is for, as the broker shows it.
+ * @param prepare is done first on each channel.
+ */
+export function connect(
+  address: Address,
+  what: string,
+  log: Log,
+  prepare: (channel: Channel, address: Address) => Promise<unknown> = declare,
+): Link {
   const { isTls, hostname, port, username, password, vhost } = address
   const options = {
     hostname,
@@ -79,7 +87,7 @@ export function connect(address: Address, what: string, log: Log): Link {
     channel.on('error', (err: unknown) => log.warn({ err, what }, 'the broker has closed a channel'))
     channels.add(channel)
     channel.once('close', () => channels.delete(channel))
-    await declare(channel, address)
+    await prepare(channel, address)
     return channel
   }
 

@@ -1,5 +1,6 @@
 /** What SQS and its SDK say, as our errors: by the names that AWS gives them (SQS API reference, Common error types). */
 import { AppError, type ErrorCode, errnoOf } from '../../errors.ts'
+import { bells } from '../patience.ts'
 
 type Meaning = readonly [code: ErrorCode, what: string]
 
@@ -36,17 +37,17 @@ const meanings: Readonly<Record<string, Meaning>> = {
 }
 
 /** At the start: what is to be put right. Nothing of the URL is ever told. */
-export function refused(error: unknown): AppError {
+export function refused(error: unknown, setting = bells): AppError {
   if (error instanceof AppError) return error
   const [code, what] = meaningOf(error)
-  return new AppError(code, `ROWMILL_QUEUE_URL: ${what}.`, { cause: error })
+  return new AppError(code, `${setting}: ${what}.`, { cause: error })
 }
 
 /** Later: the same, but it may pass. */
-export function away(error: unknown): AppError {
+export function away(error: unknown, setting = bells): AppError {
   if (error instanceof AppError) return error
   const [, what] = meaningOf(error)
-  return new AppError('unavailable', `The queue is away: ${what} (ROWMILL_QUEUE_URL). Try again.`, { cause: error })
+  return new AppError('unavailable', `The queue is away: ${what} (${setting}). Try again.`, { cause: error })
 }
 
 function meaningOf(error: unknown): Meaning {

@@ -1,5 +1,6 @@
 /** The queue and that of its dead letters: made where they are not there, and again when somebody deletes them. */
 import {
+  ChangeMessageVisibilityCommand,
   CreateQueueCommand,
   DeleteMessageCommand,
   GetQueueAttributesCommand,
@@ -21,8 +22,13 @@ const connectMs = 2_000
 
 export interface Messages extends Disposable {
   send(body: string): Promise<void>
-  /** The next message, if there is one by the end of a poll. */
-  receive(stop: AbortSignal): Promise<Message | undefined>
+  /**
+   * The next message, if there is one by the end of a poll.
+   * @param seconds for which nobody else gets it; undefined leaves that to the queue.
+   */
+  receive(stop: AbortSignal, seconds?: number): Promise<Message | undefined>
+  /** From now on nobody else gets it for so many seconds; 0 gives it back. */
+  keep(message: Message, seconds: number): Promise<void>
   delete(message: Message): Promise<void>
   /** Puts a message with the dead letters. */
   bury(message: Message): Promise<void>
@@ -30,7 +36,11 @@ export interface Messages extends Disposable {
   count(): Promise<number>
 }
 
-export function openMessages({ region, queue, dead, endpoint, credentials }: Address): Messages {
+/** @param isOurs whether the queue is made where it is not there; that of the dead letters always is. */
+export function openMessages(
+  { region, queue, dead, endpoint, credentials }: Address,
+  { isOurs = true }: { isOurs?: boolean } = {},
+): Messages {
   // Each hand holds a connection most of the time, and none may keep a bell from being rung.
   const agent = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY }
   const client = new SQSClient({
@@ -64,7 +74,7 @@ export function openMessages({ region, queue, dead, endpoint, credentials }: Add
       const { QueueUrl = '' } = await client.send(new GetQueueUrlCommand({ QueueName }))
       return QueueUrl
     } catch (error) {
-      if (!(error instanceof QueueDoesNotExist)) throw error
+      if (!(error instanceof QueueDoesNotExist) || (!isOurs && QueueName === queue)) throw error
       const { QueueUrl = '' } = await client.send(new CreateQueueCommand({ QueueName }))
       return QueueUrl
     }
@@ -76,13 +86,17 @@ export function openMessages({ region, queue, dead, endpoint, credentials }: Add
 
   const messages: Messages = {
     send: (body) => send(queue, body),
-    async receive(stop) {
+    async receive(stop, seconds) {
       const abortSignal = AbortSignal.any([stop, AbortSignal.timeout(lostMs)])
-      const asked = { MaxNumberOfMessages: 1, WaitTimeSeconds: pollSeconds }
+      const asked = { MaxNumberOfMessages: 1, WaitTimeSeconds: pollSeconds, VisibilityTimeout: seconds }
       const answer = await at(queue, (QueueUrl) =>
         client.send(new ReceiveMessageCommand({ QueueUrl, ...asked }), { abortSignal }),
       )
       return answer.Messages?.[0]
+    },
+    async keep({ ReceiptHandle }, VisibilityTimeout) {
+      const kept = { ReceiptHandle, VisibilityTimeout }
+      await at(queue, (QueueUrl) => client.send(new ChangeMessageVisibilityCommand({ QueueUrl, ...kept })))
     },
     async delete({ ReceiptHandle }) {
       await at(queue, (QueueUrl) => client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle })))
