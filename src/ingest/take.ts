@@ -24,8 +24,8 @@ export interface Found extends Placed {
 }
 
 /**
- * Receives a file, once for a key whatever comes of it: what is refused for good becomes a task that has failed. A file
- * that was taken before is not opened again.
+ * Receives a file, once for a key; one that was taken before is not opened again. What is refused for good becomes a task
+ * that has failed, and the same refusal again becomes no other.
  * @returns its task, or the earlier one that it would only repeat; undefined while its set waits for others.
  * @throws {AppError} what `mayPass`; gone, when another file has taken its place; what keeps it from being a task at all,
  *   where there is no such pipeline or its params are wrong.
@@ -59,8 +59,8 @@ export function createTake(deps: IngestDeps, receive: Receive): Take {
     }
   }
 
-  /** The refusal as a task; thrown on, where there is no pipeline that could have run. */
-  async function refuse(principal: Principal, { place, wish, set }: Found, thrown: unknown, receipt?: NewReceipt) {
+  /** The refusal as a task, once; thrown on, where there is no pipeline that could have run. */
+  async function refuse(principal: Principal, { place, wish, set }: Found, key: string, thrown: unknown) {
     const { code, message, details } = asAppError(thrown)
     if (mayPass(code) || code === 'gone') throw thrown
     let order: Order
@@ -70,21 +70,28 @@ export function createTake(deps: IngestDeps, receive: Receive): Take {
       throw thrown
     }
     const error: TaskError = { code, message: `${place}: ${message}`, ...(details && { details }) }
-    return await catalog.createTask(failedTaskOf(deps, principal.id, order, set?.name ?? null, error), receipt)
+    // Under a key of its own: the same file may come after all, when it is put there again.
+    return await once(deps, principal, `${key} refused`, {
+      work: async (receiptOf) => {
+        const task = failedTaskOf(deps, principal.id, order, set?.name ?? null, error)
+        return await catalog.createTask(task, receiptOf({ refused: key }))
+      },
+      replay: ({ task }) => findTask(catalog, principal, task ?? ''),
+    })
   }
 
-  return (principal, found, key) =>
-    once(deps, principal, key, {
-      async work(receiptOf) {
+  return async (principal, found, key) => {
+    try {
+      return await once(deps, principal, key, {
         // The key stands for the bytes, wherever a setting has put the file meanwhile.
-        const receipt = receiptOf({ found: key })
-        return await takeIn(principal, found, receipt).catch((error: unknown) =>
-          refuse(principal, found, error, receipt),
-        )
-      },
-      async replay({ upload, task }) {
-        const id = upload === null ? task : (await findUpload(catalog, principal, upload)).task
-        return id === null ? undefined : await findTask(catalog, principal, id)
-      },
-    })
+        work: (receiptOf) => takeIn(principal, found, receiptOf({ found: key })),
+        async replay({ upload }) {
+          const { task } = await findUpload(catalog, principal, upload ?? '')
+          return task === null ? undefined : await findTask(catalog, principal, task)
+        },
+      })
+    } catch (error) {
+      return await refuse(principal, found, key, error)
+    }
+  }
 }
