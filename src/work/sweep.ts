@@ -3,12 +3,12 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { isFile, resultsPrefix, type Task, uploadsPrefix } from '../model.ts'
+import { directOf, directPrefix, isFile, resultsPrefix, type Task, uploadsPrefix } from '../model.ts'
 import type { Blobs, Catalog } from '../ports.ts'
 import { scratchName } from './attempt.ts'
 
 export interface Sweeping {
-  readonly catalog: Pick<Catalog, 'getTask' | 'partBlobs'>
+  readonly catalog: Pick<Catalog, 'getTask' | 'getUpload' | 'partBlobs'>
   readonly blobs: Pick<Blobs, 'list' | 'delete'>
   readonly scratch: string
   readonly doors: string
@@ -26,6 +26,7 @@ const batch = 500
 export async function sweep(sweeping: Sweeping, before: ReadonlySet<string> = new Set()): Promise<Set<string>> {
   await sweepScratch(sweeping)
   await sweepResults(sweeping)
+  await sweepDirect(sweeping)
   const strays = await strayParts(sweeping)
   for (const key of strays.intersection(before)) {
     sweeping.log.info({ key }, 'removing bytes that belong to no upload')
@@ -57,6 +58,16 @@ async function sweepResults({ catalog, blobs, log }: Sweeping): Promise<void> {
     if (task !== undefined && isAccountedFor(task, key, Number(attempt))) continue
     log.info({ key }, 'removing a result that no task has delivered')
     await blobs.delete(key)
+  }
+}
+
+/** The URL of a piece is good for a while after its upload is closed. */
+async function sweepDirect({ catalog, blobs, log }: Sweeping): Promise<void> {
+  const keys = await blobs.list(directPrefix)
+  for (const id of new Set(keys.map((key) => key.slice(directPrefix.length).split('/')[0] ?? ''))) {
+    if ((await catalog.getUpload(id))?.state === 'open') continue
+    log.info({ upload: id }, 'removing pieces that no upload waits for')
+    await blobs.delete(directOf(id))
   }
 }
 
