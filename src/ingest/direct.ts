@@ -5,6 +5,7 @@
 import type { DirectBlobs } from '../direct.ts'
 import { AppError } from '../errors.ts'
 import { directKey, type Upload } from '../model.ts'
+import { releasing } from '../release.ts'
 import type { IngestDeps } from './deps.ts'
 import { type Pieces, refuseBeyond } from './pieces.ts'
 import type { Storage } from './storage.ts'
@@ -79,7 +80,7 @@ export function createDirectPieces(
 
   /** Opened only when it is read: who never gets so far has nothing to close. */
   async function* bytesOf(key: string): AsyncGenerator<Uint8Array> {
-    yield* (await blobs.read(key)) as AsyncIterable<Uint8Array>
+    yield* releasing(await blobs.read(key))
   }
 
   /** The upload, when it has the piece: an answer may have been lost. */

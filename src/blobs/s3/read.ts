@@ -1,10 +1,12 @@
 /** Reads objects whole: a transfer that breaks off goes on where it broke. */
 import { open, rm } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GetObjectCommand } from '@aws-sdk/client-s3'
+import { interruptible } from '../../interruptible.ts'
+import { releasing } from '../../release.ts'
 import { absent, checkKey } from '../keys.ts'
+import { inLargeChunks } from '../large-chunks.ts'
 import { translateLocal } from '../local-errors.ts'
 import { isAbsent, type Store } from './client.ts'
 import { translate } from './errors.ts'
@@ -21,13 +23,14 @@ const mostBreaks = 5
 const nextToNothing = 1 << 20
 const pauseMs = 100
 
-const chunkBytes = 1 << 20
+/** What is read ahead of who takes it. */
+const aheadBytes = 256 << 10
 
 /** @throws {AppError} not_found */
 export async function read(store: Store, key: string): Promise<Readable> {
   checkKey(key)
   const first = await begin(store, key)
-  const stream = Readable.from(whole(store, key, first), { objectMode: false, highWaterMark: chunkBytes })
+  const stream = Readable.from(whole(store, key, first), { objectMode: false, highWaterMark: aheadBytes })
   // Of a stream that is destroyed before it is read, nothing of the generator runs.
   stream.once('close', () => first.body.destroy())
   return stream
@@ -44,7 +47,9 @@ export async function fetch(store: Store, keys: readonly string[], path: string,
     for (const key of keys) yield* whole(store, key, await begin(store, key, undefined, signal), signal)
   }
   try {
-    await pipeline(bytes, file.createWriteStream({ highWaterMark: chunkBytes }), { signal })
+    await using _ = file
+    // Written one after another, so that no more than two are held: a stream would hold many, and leave them behind.
+    for await (const chunk of inLargeChunks(releasing(interruptible(bytes(), signal)))) await file.writeFile(chunk)
   } catch (error) {
     await rm(path, { force: true })
     throw signal.aborted ? (signal.reason as Error) : translateLocal(error, path)
