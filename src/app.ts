@@ -23,6 +23,7 @@ import { openConsumer } from './queue/consume.ts'
 import { openQueue } from './queue/open.ts'
 import { openTableSinks, tableSinkNames } from './sinks/open.ts'
 import { resultsSink } from './sinks/results.ts'
+import { startHousekeeper } from './work/housekeeper.ts'
 import { startJanitor } from './work/janitor.ts'
 import { limitsOf, openSupervisor } from './work/supervisor.ts'
 import { startWorker, type WorkerOptions } from './work/worker.ts'
@@ -68,8 +69,9 @@ export async function startApp(config: Config, { version, log }: { version: stri
     now: Date.now,
   })
 
+  stack.use(startHousekeeper({ catalog, scratch, doors, log }))
   if (roles.has('janitor')) {
-    stack.use(startJanitor({ ...stores, scratch, doors, pollMs, maxLostLeases: config.LOST_LEASES }))
+    stack.use(startJanitor({ ...stores, pollMs, maxLostLeases: config.LOST_LEASES }))
   }
   if (roles.has('worker')) await work(config, { ...stores, scratch }, stack)
   if (roles.has('upload') && config.INBOX !== undefined) {

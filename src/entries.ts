@@ -25,7 +25,7 @@ export interface NewPart extends Omit<Part, 'n'> {
 
 export interface Recorded {
   readonly upload: Upload
-  /** Blobs that nothing names any more: the caller's to remove. */
+  /** Blobs that nothing names any more, and prefixes of such: the caller's to remove. */
   readonly unused: readonly string[]
 }
 

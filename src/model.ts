@@ -308,6 +308,20 @@ export const resultsPrefix = 'results/'
 /** Where the blobs of uploads stand. */
 export const uploadsPrefix = 'uploads/'
 
+/**
+ * Where clients put pieces themselves: by upload and number, so that nothing has to be noted. What stands there may change
+ * at any time, so it is no blob of an upload yet.
+ */
+export const directPrefix = 'direct/'
+
+export function directOf(upload: string): string {
+  return `${directPrefix}${upload}/`
+}
+
+export function directKey(upload: string, n: number): string {
+  return `${directOf(upload)}${n}`
+}
+
 export function resultsOf(task: string): string {
   return `${resultsPrefix}${task}/`
 }

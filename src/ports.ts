@@ -39,7 +39,8 @@ export interface Catalog extends AsyncDisposable {
    * @throws {AppError} conflict, when the upload is not open, or ends elsewhere by now; too_large (a quota).
    */
   addPart(part: NewPart): Promise<Added>
-  parts(upload: string): Promise<Part[]>
+  /** In their order; only the one of that number, where there is one. */
+  parts(upload: string, n?: number): Promise<Part[]>
   /**
    * Closes an open upload and, in the same transaction, creates the task that it, or its set, was sent for. Of one that is
    * complete already it answers with that.
@@ -54,7 +55,7 @@ export interface Catalog extends AsyncDisposable {
   recordSha256(id: string, sha256: string): Promise<void>
   /**
    * Marks the upload deleted.
-   * @returns the blobs that nothing names any more.
+   * @returns the blobs that nothing names any more, and prefixes of such.
    * @throws {AppError} conflict, while a task still needs it.
    */
   deleteUpload(id: string): Promise<readonly string[]>
@@ -77,7 +78,7 @@ export interface Catalog extends AsyncDisposable {
   setUploads(set: string): Promise<Upload[]>
   /**
    * Marks a set deleted that has not closed, and its uploads.
-   * @returns the blobs that nothing names any more.
+   * @returns the blobs that nothing names any more, and prefixes of such.
    * @throws {AppError} conflict, when it has closed, or a task needs one of the uploads.
    */
   deleteSet(id: string): Promise<readonly string[]>

@@ -26,6 +26,7 @@ const ground = [
   'interruptible',
   'lifeline',
   'nearest',
+  'release',
 ]
 
 /** What each room may import besides itself and the ground. A room is a folder of src/, or a file at its top. */

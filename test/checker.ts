@@ -9,7 +9,7 @@ import { createLog } from '../src/log.ts'
 import { isEnded, isFile, resultsPrefix, type Task, uploadsPrefix } from '../src/model.ts'
 import type { Blobs, Catalog } from '../src/ports.ts'
 import type { Env } from './harness.ts'
-import { sweep } from '../src/work/sweep.ts'
+import { sweepBlobs, sweepFolders } from '../src/work/sweep.ts'
 
 /** A table that tasks have put rows into. */
 export interface Loaded {
@@ -40,7 +40,8 @@ export async function check({ data, env = {}, uploads, tables }: Checked): Promi
   assert.deepEqual(await catalog.checkIntegrity(), [])
   // Twice, since what is found once may be on its way. Nothing that is needed may go with it.
   const sweeping = { catalog, blobs, scratch: join(data, 'scratch'), doors: join(data, 'doors'), log }
-  await sweep(sweeping, await sweep(sweeping))
+  await sweepBlobs(sweeping, await sweepBlobs(sweeping))
+  await sweepFolders(sweeping, await sweepFolders(sweeping))
   for (const [id, sha256] of uploads) assert.equal(await digestOf(catalog, blobs, id), sha256, `upload ${id}`)
 
   const tasks = await catalog.listTasks(local.id, { limit: 10_000 })

@@ -48,6 +48,8 @@ export interface ServeOptions {
   readonly pipelines?: readonly string[]
   /** The folder of another server, to share its catalog and its blobs. */
   readonly data?: string
+  /** Where the bytes go, instead of a folder. */
+  readonly blobs?: Blobs
   /** Puts something between the server and the real functions. */
   readonly wrap?: (ingest: Ingest) => Ingest
 }
@@ -60,6 +62,7 @@ export async function serve({
   does = roles,
   pipelines: own = [],
   data,
+  blobs: given,
   wrap = (ingest) => ingest,
 }: ServeOptions = {}): Promise<Served> {
   const folder = data ?? (await mkdtemp(join(tmpdir(), 'rowmill-http-')))
@@ -68,7 +71,7 @@ export async function serve({
     log,
     keeping: { ...usualKeeping, ...keeping },
   })
-  const blobs = await openDiskBlobs(join(folder, 'blobs'), { log })
+  const blobs = given ?? (await openDiskBlobs(join(folder, 'blobs'), { log }))
   const queue = openLocalQueue(catalog, { pollMs: 60_000, log })
   const pipelines = await loadPipelines([builtInFolder(), ...own])
   const ingest = createIngest({

@@ -58,7 +58,8 @@ async function keep(recipe: Recipe, folder: string, { durable, temporary }: Laun
 function runner(recipe: Recipe, folder: string, account: Account | undefined): Run {
   return async (program, args, input = '') => {
     const running = promisify(execFile)(locate(recipe, program), args, { cwd: folder, ...account })
-    running.child.stdin?.end(input)
+    // One that reads nothing may be gone by now; how it has ended is told below.
+    running.child.stdin?.on('error', () => {}).end(input)
     await running.catch(({ stdout, stderr }: { stdout: string; stderr: string }) => {
       throw new AppError('unavailable', `${recipe.name} cannot be set up in ${folder}:\n${stdout}${stderr}`)
     })

@@ -12,6 +12,7 @@ import { uploadOf } from './nouns.ts'
 import { addPart, partsOf } from './parts.ts'
 import { take, takenBy } from './quotas.ts'
 import { settle } from './receipts.ts'
+import { directlySent } from './removal.ts'
 import { waitingSet } from './sets.ts'
 import { type Database, transact } from './database.ts'
 import type { Tables, UploadRow } from './tables.ts'
@@ -42,7 +43,7 @@ export function completion(database: Database, keeping: Keeping): Pick<Catalog, 
           .set({ duplicate_of: sha256 === null ? null : await twinOf(trx, row, sha256) })
           .where('id', '=', id)
           .execute()
-        return { upload: await needUpload(trx, id), unused }
+        return { upload: await needUpload(trx, id), unused: [...unused, ...directlySent(row)] }
       }),
   }
 }

@@ -104,9 +104,9 @@ export async function missingPieces(
   return pieces - count
 }
 
-/** In their order. */
-export async function partsOf(db: Kysely<Tables>, upload: string): Promise<Part[]> {
-  return await db
+/** In their order; only the one of a number, where it is given. */
+export async function partsOf(db: Kysely<Tables>, upload: string, n?: number): Promise<Part[]> {
+  const query = db
     .selectFrom('parts')
     .innerJoin('contents', (join) =>
       join.onRef('contents.sha256', '=', 'parts.sha256').onRef('contents.bytes', '=', 'parts.bytes'),
@@ -114,5 +114,5 @@ export async function partsOf(db: Kysely<Tables>, upload: string): Promise<Part[
     .select(['parts.upload', 'parts.n', 'contents.blob', 'parts.bytes', 'parts.sha256'])
     .where('parts.upload', '=', upload)
     .orderBy('parts.n')
-    .execute()
+  return await (n === undefined ? query : query.where('parts.n', '=', n)).execute()
 }

@@ -1,13 +1,13 @@
 import type { Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
-import type { Upload } from '../model.ts'
+import { directOf, type Upload } from '../model.ts'
 import type { Keeping } from '../entries.ts'
 import type { Catalog } from '../ports.ts'
 import { dropParts, partsOf } from './parts.ts'
 import { take, takenBy } from './quotas.ts'
 import { holdSet } from './sets.ts'
 import { type Database, transact } from './database.ts'
-import type { Tables } from './tables.ts'
+import type { Tables, UploadRow } from './tables.ts'
 import { lockUploads, needRow, needUpload } from './uploads.ts'
 
 export function removal(database: Database, keeping: Keeping): Pick<Catalog, 'deleteUpload' | 'deleteSet'> {
@@ -41,7 +41,7 @@ export function removal(database: Database, keeping: Keeping): Pick<Catalog, 'de
   }
 }
 
-/** Takes what an upload has stored out of the catalog; the blobs that nothing names any more. */
+/** Takes what an upload has stored out of the catalog; the blobs that nothing names any more, and where others may be. */
 export async function removeUpload(
   trx: Transaction<Tables>,
   database: Database,
@@ -52,7 +52,12 @@ export async function removeUpload(
   const before = await needRow(trx, id)
   await trx.updateTable('uploads').set({ state }).where('id', '=', id).execute()
   await take(trx, database, before.owner, -takenBy(before), keeping)
-  return await dropParts(trx, database, id, await partsOf(trx, id))
+  return [...(await dropParts(trx, database, id, await partsOf(trx, id))), ...directlySent(before)]
+}
+
+/** Where clients may have put pieces of an upload that takes none any more. */
+export function directlySent({ id, comes }: Pick<UploadRow, 'id' | 'comes'>): string[] {
+  return comes === 'in pieces' ? [directOf(id)] : []
 }
 
 async function refuseNeeded(trx: Transaction<Tables>, { id, name }: Upload): Promise<void> {

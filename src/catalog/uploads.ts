@@ -75,7 +75,7 @@ export function uploads(database: Database, keeping: Keeping): Uploads {
         return { upload: await needUpload(trx, part.upload), unused, missing: await missingPieces(trx, open) }
       }),
 
-    parts: (upload) => partsOf(db, upload),
+    parts: (upload, n) => partsOf(db, upload, n),
 
     room: (owner) => roomFor(db, owner, keeping),
 

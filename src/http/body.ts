@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import multipart, { type Multipart, type MultipartFile } from '@fastify/multipart'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AppError } from '../errors.ts'
+import { release } from '../release.ts'
 
 /** A file on its way in: plain body or form, it looks the same from here on. */
 export interface Incoming {
@@ -71,12 +72,6 @@ export async function* plain(raw: IncomingMessage): AsyncGenerator<Uint8Array> {
   } catch (cause) {
     throw new AppError('invalid', 'The connection broke off before the whole body had come. Send it again.', { cause })
   }
-}
-
-/** Gives a chunk's memory back at once. The collector would let gigabytes of them pass before it does. */
-function release({ buffer, byteLength }: Buffer): void {
-  // Small ones share their memory with others.
-  if (byteLength === buffer.byteLength && byteLength > 8192 && buffer instanceof ArrayBuffer) buffer.transfer(0)
 }
 
 async function openForm(request: FastifyRequest): Promise<Incoming> {

@@ -25,10 +25,7 @@ export async function beginPieces(
   parts: string,
   query: Readonly<Record<string, unknown>>,
 ): Promise<Upload> {
-  const { 'content-length': length = '0', 'transfer-encoding': coding } = request.headers
-  if (length !== '0' || coding !== undefined) {
-    throw new AppError('invalid', 'With parts, nothing is sent but pieces. Send them to /v1/uploads/{id}/parts/{n}.')
-  }
+  refuseBody(request, 'With parts, nothing is sent but pieces. Send them to /v1/uploads/{id}/parts/{n}.')
   const { wait: _, ...given } = query
   const file = readFields(given, ['parts'])
   const pieces = parts === 'any' ? null : countOf('parts, where it is not “any”,', parts)
@@ -96,6 +93,12 @@ export function partRoutes(ingest: Ingest, closing: AbortSignal): FastifyPluginA
       },
     )
   }
+}
+
+/** @throws {AppError} invalid, when bytes come where none are taken */
+export function refuseBody({ headers }: FastifyRequest, instead: string): void {
+  const { 'content-length': length = '0', 'transfer-encoding': coding } = headers
+  if (length !== '0' || coding !== undefined) throw new AppError('invalid', instead)
 }
 
 /** @throws {AppError} invalid, for what says something of a file where it comes in pieces */

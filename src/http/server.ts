@@ -12,6 +12,7 @@ import { correctionRoutes } from './corrections.ts'
 import { eventRoutes } from './events.ts'
 import { folderRoutes } from './folders.ts'
 import { checkOrigin } from './guard.ts'
+import { directRoutes } from './direct.ts'
 import { describe } from './openapi.ts'
 import { partRoutes } from './parts.ts'
 import { pipelineRoutes } from './pipelines.ts'
@@ -105,6 +106,7 @@ export async function createServer(deps: ServerDeps): Promise<FastifyInstance> {
       await scope.register(uploadRoutes(ingest, closing.signal))
       await scope.register(tusRoutes(ingest))
       await scope.register(partRoutes(ingest, closing.signal))
+      await scope.register(directRoutes(ingest))
       await scope.register(folderRoutes(ingest, folderRun, closing.signal))
     }
     // Both are under `/v1/tasks`, though a file may come in.

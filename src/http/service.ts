@@ -15,7 +15,7 @@ export interface Check {
 }
 
 export interface ServiceDeps {
-  readonly ingest: Pick<Ingest, 'limits'>
+  readonly ingest: Pick<Ingest, 'limits' | 'direct'>
   readonly keeping: Keeping
   readonly version: string
   readonly checks: readonly Check[]
@@ -41,6 +41,7 @@ export function serviceRoutes({ ingest, keeping, version, checks }: ServiceDeps)
               maxUploadBytes: count,
               maxUnpackedBytes: count.describe('What a compressed file may unpack to.'),
               maxPieces: count,
+              directUploads: z.boolean().describe('Whether pieces can be PUT into the store itself.'),
               quotaBytes: count.nullable().describe('What all uploads may hold together; null for no limit.'),
               ownerQuotaBytes: count.nullable().describe('What the uploads of one owner may hold.'),
               keepIncompleteSeconds: count,
@@ -59,6 +60,7 @@ export function serviceRoutes({ ingest, keeping, version, checks }: ServiceDeps)
         maxUploadBytes: ingest.limits.maxUpload,
         maxUnpackedBytes: ingest.limits.maxUnpacked,
         maxPieces: mostParts,
+        directUploads: ingest.direct,
         quotaBytes: finite(keeping.quota),
         ownerQuotaBytes: finite(keeping.ownerQuota),
         keepIncompleteSeconds: Math.round(keeping.incompleteMs / 1000),

@@ -13,6 +13,8 @@ export interface Ingest {
   readonly results: Results
   readonly pipelines: Pipelines
   readonly limits: Limits
+  /** Whether clients can put and get bytes past the service. */
+  readonly direct: boolean
 }
 
 export function createIngest(deps: IngestDeps): Ingest {
@@ -23,5 +25,6 @@ export function createIngest(deps: IngestDeps): Ingest {
     results: createResults(deps),
     pipelines: deps.pipelines,
     limits: deps.limits,
+    direct: deps.blobs.direct !== undefined,
   }
 }

@@ -28,9 +28,7 @@ export interface Pieces {
 export function createPieces({ catalog, limits }: IngestDeps, storage: Storage, finish: Finish): Pieces {
   return {
     async put(open, { source, n, told }) {
-      if (n !== undefined && open.pieces !== null && n > open.pieces) {
-        throw new AppError('invalid', `Upload ${open.id} is of ${open.pieces} pieces; there is none of number ${n}.`)
-      }
+      if (n !== undefined) refuseBeyond(open, n)
       const isFirst = n === 1 || (n === undefined && open.bytes === 0)
       // What it replaces is not known before it is there; the ledger adds up.
       const stored = await storage.put(open, isFirst ? screened(source, open.name) : source, 0)
@@ -59,7 +57,13 @@ export function createPieces({ catalog, limits }: IngestDeps, storage: Storage, 
   }
 
   async function holds({ id }: Upload, n: number | undefined, sha256: string): Promise<boolean> {
-    const parts = await catalog.parts(id)
-    return parts.some((part) => part.sha256 === sha256 && (n === undefined || part.n === n))
+    const parts = await catalog.parts(id, n)
+    return parts.some((part) => part.sha256 === sha256)
   }
+}
+
+/** @throws {AppError} invalid, for the number of a piece that there will not be. */
+export function refuseBeyond({ id, pieces }: Upload, n: number): void {
+  if (pieces === null || n <= pieces) return
+  throw new AppError('invalid', `Upload ${id} is of ${pieces} pieces; there is none of number ${n}.`)
 }

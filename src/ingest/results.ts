@@ -10,7 +10,15 @@ export interface Download<T> {
   readonly file: T
   /** @throws {AppError} not_found, when the bytes are gone */
   readonly open: () => Promise<Readable>
+  /**
+   * A URL that is good for them for some minutes; undefined where the store has none.
+   * @throws {AppError} not_found, when the bytes are gone
+   */
+  readonly direct: (as: { readonly name: string; readonly type: string }) => Promise<string | undefined>
 }
+
+/** As long as a client needs to begin. */
+const directSeconds = 300
 
 export interface Results {
   /** @throws {AppError} not_found; conflict, when the task has not succeeded (yet), or the output is in a table */
@@ -35,13 +43,18 @@ export function createResults({ catalog, blobs }: Pick<IngestDeps, 'catalog' | '
   }
 
   function download<T extends { readonly blob: string }>(file: T, what: string): Download<T> {
+    const gone = (cause: unknown) => {
+      if (!(cause instanceof AppError) || cause.code !== 'not_found') throw cause
+      throw new AppError('not_found', `${what} is no longer stored. Retry the task to get it again.`, { cause })
+    }
     return {
       file,
-      open: () =>
-        blobs.read(file.blob).catch((cause: unknown) => {
-          if (!(cause instanceof AppError) || cause.code !== 'not_found') throw cause
-          throw new AppError('not_found', `${what} is no longer stored. Retry the task to get it again.`, { cause })
-        }),
+      open: () => blobs.read(file.blob).catch(gone),
+      async direct(as) {
+        // Of bytes that are gone, the store would tell in its own words.
+        await blobs.direct?.stat(file.blob).catch(gone)
+        return await blobs.direct?.download(file.blob, directSeconds, as)
+      },
     }
   }
 

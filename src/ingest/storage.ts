@@ -11,6 +11,12 @@ export interface Storage {
   /** @throws {AppError} too_large or full, when so many bytes may not come in on top of those that an upload holds */
   admit(held: number, more: number): Promise<void>
   /**
+   * The same for a piece that is known by its size only, and by everything else that limits an upload.
+   * @param replaced bytes of it that the upload has already.
+   * @throws {AppError} too_large, full
+   */
+  admitPiece(upload: Upload, bytes: number, replaced: number): Promise<void>
+  /**
    * Stores a stream as a blob of its own; durable once it resolves.
    * @param held bytes that the upload has already.
    * @param most that may come; fewer than the limits allow, where more was not announced.
@@ -68,18 +74,31 @@ export function createStorage({
     }
   }
 
+  async function admit(held: number, more: number): Promise<void> {
+    if (held + more > limits.maxUpload) throw tooLarge(limits.maxUpload)
+    if ((await look()) <= 0 || more > left) throw full()
+  }
+
+  /** What the quotas leave for more than an upload holds: what is reserved is counted already. */
+  async function room({ size, comes, owner }: Upload): Promise<number> {
+    return size !== null && comes !== 'at once' ? Number.POSITIVE_INFINITY : await catalog.room(owner)
+  }
+
   return {
-    async admit(held, more) {
-      if (held + more > limits.maxUpload) throw tooLarge(limits.maxUpload)
-      if ((await look()) <= 0 || more > left) throw full()
+    admit,
+
+    async admitPiece(upload, bytes, replaced) {
+      const held = upload.bytes - replaced
+      await admit(held, bytes)
+      if (upload.size !== null && held + bytes > upload.size) throw tooMuch(upload.size - held)
+      if (bytes - replaced > (await room(upload))) throw overQuota()
     },
 
     async put(upload, source, held, most = Number.POSITIVE_INFINITY) {
       if ((await look()) <= 0) throw full()
       const allowed = Math.min(limits.maxUpload - held, most)
-      // What is reserved is counted already; of what is not, the ledger asks only when it has come.
-      const isReserved = upload.size !== null && upload.comes !== 'at once'
-      const quota = isReserved ? Number.POSITIVE_INFINITY : (await catalog.room(upload.owner)) + upload.bytes
+      // What it replaces is known only when it has come; then the ledger asks.
+      const quota = (await room(upload)) + upload.bytes
       const blob = uploadsPrefix + newId(now())
       try {
         const put = () => blobs.put(blob, guarded(source), { maxBytes: Math.min(allowed, quota) })

@@ -5,6 +5,7 @@ import type { Order, Part, Upload } from '../model.ts'
 import type { NewReceipt, Page } from '../entries.ts'
 import { refuseOthers, sha256Of } from './checksums.ts'
 import type { IngestDeps } from './deps.ts'
+import { createDirectPieces, type DirectPiece, type Offer } from './direct.ts'
 import { findSet, findUpload } from './find.ts'
 import { createFinish, type Received, receivedOf } from './finish.ts'
 import { once } from './keys.ts'
@@ -56,6 +57,16 @@ export interface Uploads {
    */
   putPiece(principal: Principal, id: string, piece: Piece): Promise<Upload>
   /**
+   * Where a client may put a piece itself, into the store.
+   * @throws {AppError} not_found, gone, conflict, invalid (its number), unprocessable (the store has no such place)
+   */
+  offerPiece(principal: Principal, id: string, n: number): Promise<Offer>
+  /**
+   * Takes a piece that was put there; then it is as if it had come by `putPiece`.
+   * @throws {AppError} what the two throw; conflict, when nothing was put
+   */
+  takePiece(principal: Principal, id: string, piece: DirectPiece): Promise<Upload>
+  /**
    * Closes the upload and creates its task, if any, in one transaction; the bell rings after. The same again, once it is
    * complete.
    * @throws {AppError} not_found, gone, conflict (something is missing), checksum, rejected
@@ -89,6 +100,7 @@ export function createUploads(deps: IngestDeps): Uploads {
   const finish = createFinish(deps, storage)
   const append = createAppend(deps, storage, finish)
   const pieces = createPieces(deps, storage, finish)
+  const directPieces = createDirectPieces(deps, storage, pieces)
   const takeovers = createTakeovers()
 
   async function begin(
@@ -178,6 +190,14 @@ export function createUploads(deps: IngestDeps): Uploads {
     async putPiece(principal, id, piece) {
       const found = refuseOther(await uploads.get(principal, id), 'in pieces')
       return found.state === 'complete' ? pieces.repeat(found, piece) : pieces.put(refuseClosed(found), piece)
+    },
+
+    async offerPiece(principal, id, n) {
+      return await directPieces.offer(refuseClosed(refuseOther(await uploads.get(principal, id), 'in pieces')), n)
+    },
+
+    async takePiece(principal, id, piece) {
+      return await directPieces.take(refuseGone(refuseOther(await uploads.get(principal, id), 'in pieces')), piece)
     },
 
     async complete(principal, id) {

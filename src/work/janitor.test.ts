@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { temporaryFolder, until } from '../../test/harness.ts'
+import { until } from '../../test/harness.ts'
 import { insertTask, serve, succeed } from '../../test/http-fixture.ts'
 import { AppError } from '../errors.ts'
 import { newId } from '../ids.ts'
@@ -12,30 +11,22 @@ import { resultsPrefix } from '../model.ts'
 import type { Catalog, Queue } from '../ports.ts'
 import { openLocalQueue } from '../queue/local.ts'
 import { startJanitor } from './janitor.ts'
-import { sweep } from './sweep.ts'
+import { sweepBlobs } from './sweep.ts'
 
 test('what a task has delivered stays, rejects in both forms included; what nobody accounts for goes', async () => {
   await using served = await serve()
-  await using folder = await temporaryFolder()
   const { catalog, blobs } = served
   const { id } = await insertTask(served)
   await succeed(served, id)
   const delivered = await blobs.list(resultsPrefix)
   await blobs.put(`${resultsPrefix}${id}/debris`, Readable.from([Buffer.from('x')]))
-  await sweep({
-    catalog,
-    blobs,
-    scratch: join(folder.path, 'scratch'),
-    doors: join(folder.path, 'doors'),
-    log: createLog('silent'),
-  })
+  await sweepBlobs({ catalog, blobs, log: createLog('silent') })
   assert.equal(delivered.length, 3)
   assert.deepEqual(await blobs.list(resultsPrefix), delivered)
 })
 
 test('what nobody has asked for is removed when its time is up, unless the clock is suspect', async () => {
   await using served = await serve({ keeping: { incompleteMs: -1_000, filesMs: -1_000 } })
-  await using folder = await temporaryFolder()
   const { catalog, blobs, url } = served
   await using queue = openLocalQueue(catalog, { pollMs: 60_000, log: createLog('silent') })
   const abandoned: number[] = []
@@ -45,8 +36,6 @@ test('what nobody has asked for is removed when its time is up, unless the clock
       catalog: { ...catalog, ...over },
       blobs: { ...blobs, abandon },
       queue,
-      scratch: join(folder.path, 'scratch'),
-      doors: join(folder.path, 'doors'),
       pollMs: 10,
       maxLostLeases: 1,
       log: createLog('silent'),
@@ -86,7 +75,6 @@ test('what nobody has asked for is removed when its time is up, unless the clock
 
 test('a queue that is down keeps the janitor from nothing else, and is rung when it is back', async () => {
   await using served = await serve({ keeping: { incompleteMs: -1_000 } })
-  await using folder = await temporaryFolder()
   const { catalog, blobs } = served
   const { id: task } = await insertTask(served)
   const open = await catalog.createUpload({ id: newId(), owner: 'local', name: 'open.csv' })
@@ -108,8 +96,6 @@ test('a queue that is down keeps the janitor from nothing else, and is rung when
     catalog,
     blobs,
     queue,
-    scratch: join(folder.path, 'scratch'),
-    doors: join(folder.path, 'doors'),
     pollMs: 10,
     maxLostLeases: 1,
     log: createLog('silent'),

@@ -4,22 +4,16 @@ import type { Log } from '../log.ts'
 import type { Blobs, Catalog, Queue } from '../ports.ts'
 import { createClockJudge } from './clock.ts'
 import { rescan } from './rescan.ts'
-import { sweep } from './sweep.ts'
+import { sweepBlobs, sweepMs } from './sweep.ts'
 
 export interface JanitorOptions {
   readonly catalog: Catalog
   readonly blobs: Blobs
   readonly queue: Queue
-  readonly scratch: string
-  /** What is looked at while it comes in, for a while. */
-  readonly doors: string
   readonly pollMs: number
   readonly maxLostLeases: number
   readonly log: Log
 }
-
-/** Debris is rare, searching for it reads everything, and nothing that is being recorded takes as long as this. */
-const sweepMs = 3_600_000
 
 /** A put that has got nothing for so long has nobody any more. */
 const abandonedMs = 24 * 3_600_000
@@ -41,7 +35,7 @@ export function startJanitor(options: JanitorOptions): AsyncDisposable {
         if (believed) await expire(options, stop.signal)
         if (performance.now() - sweptAt >= sweepMs) {
           if (believed) await abandon(options)
-          strays = await sweep(options, strays)
+          strays = await sweepBlobs(options, strays)
           sweptAt = performance.now()
         }
       } catch (error) {

@@ -3,17 +3,27 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { isFile, resultsPrefix, type Task, uploadsPrefix } from '../model.ts'
+import { directOf, directPrefix, isFile, resultsPrefix, type Task, uploadsPrefix } from '../model.ts'
 import type { Blobs, Catalog } from '../ports.ts'
 import { scratchName } from './attempt.ts'
 
+/** The store of blobs, which is everybody's. */
 export interface Sweeping {
-  readonly catalog: Pick<Catalog, 'getTask' | 'partBlobs'>
+  readonly catalog: Pick<Catalog, 'getTask' | 'getUpload' | 'partBlobs'>
   readonly blobs: Pick<Blobs, 'list' | 'delete'>
+  readonly log: Log
+}
+
+/** The folders of one process, or of several that share them. */
+export interface Folders {
+  readonly catalog: Pick<Catalog, 'getTask'>
   readonly scratch: string
   readonly doors: string
   readonly log: Log
 }
+
+/** Debris is rare, searching for it reads everything, and nothing that is being recorded takes as long as this. */
+export const sweepMs = 3_600_000
 
 /** As many keys are looked up at once. */
 const batch = 500
@@ -23,25 +33,32 @@ const batch = 500
  *   either, so only what is found twice is removed.
  * @returns those that were found now.
  */
-export async function sweep(sweeping: Sweeping, before: ReadonlySet<string> = new Set()): Promise<Set<string>> {
-  await sweepScratch(sweeping)
+export async function sweepBlobs(sweeping: Sweeping, before: ReadonlySet<string> = new Set()): Promise<Set<string>> {
   await sweepResults(sweeping)
+  await sweepDirect(sweeping)
   const strays = await strayParts(sweeping)
   for (const key of strays.intersection(before)) {
     sweeping.log.info({ key }, 'removing bytes that belong to no upload')
     await sweeping.blobs.delete(key)
     strays.delete(key)
   }
-  const looks = new Set((await namesIn(sweeping.doors)).map((name) => join(sweeping.doors, name)))
+  return strays
+}
+
+/** The same for the folders of a process. */
+export async function sweepFolders(folders: Folders, before: ReadonlySet<string> = new Set()): Promise<Set<string>> {
+  const { doors, log } = folders
+  await sweepScratch(folders)
+  const looks = new Set((await namesIn(doors)).map((name) => join(doors, name)))
   for (const path of looks.intersection(before)) {
-    sweeping.log.info({ path }, 'removing a copy that nobody looks at')
+    log.info({ path }, 'removing a copy that nobody looks at')
     await rm(path, { force: true })
     looks.delete(path)
   }
-  return strays.union(looks)
+  return looks
 }
 
-async function sweepScratch({ catalog, scratch, log }: Sweeping): Promise<void> {
+async function sweepScratch({ catalog, scratch, log }: Folders): Promise<void> {
   for (const name of await namesIn(scratch)) {
     const task = await catalog.getTask(name.split('-')[0] ?? '')
     if (task?.state === 'running' && name === scratchName(task)) continue
@@ -57,6 +74,16 @@ async function sweepResults({ catalog, blobs, log }: Sweeping): Promise<void> {
     if (task !== undefined && isAccountedFor(task, key, Number(attempt))) continue
     log.info({ key }, 'removing a result that no task has delivered')
     await blobs.delete(key)
+  }
+}
+
+/** The URL of a piece is good for a while after its upload is closed. */
+async function sweepDirect({ catalog, blobs, log }: Sweeping): Promise<void> {
+  const keys = await blobs.list(directPrefix)
+  for (const id of new Set(keys.map((key) => key.slice(directPrefix.length).split('/')[0] ?? ''))) {
+    if ((await catalog.getUpload(id))?.state === 'open') continue
+    log.info({ upload: id }, 'removing pieces that no upload waits for')
+    await blobs.delete(directOf(id))
   }
 }
 

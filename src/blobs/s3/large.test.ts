@@ -10,11 +10,13 @@ import {
 import { temporaryFolder } from '../../../test/harness.ts'
 import { freshBucket, missing, type TestBucket } from '../../../test/servers.ts'
 import { newId } from '../../ids.ts'
+import { usualTuning } from './client.ts'
 import { openS3Blobs } from './store.ts'
 
 /** The least that S3 takes. */
 const tuning = { partBytes: 5 << 20 }
 
+/** As much as one has time for, through a service: `node test/s3-long.ts`. */
 suite('much, on a real S3 store', { skip: missing('radosgw') }, () => {
   let bucket: TestBucket
   before(async () => {
@@ -90,7 +92,11 @@ suite('much, on a real S3 store', { skip: missing('radosgw') }, () => {
         yield block
       }
     }
+    const held = process.memoryUsage().arrayBuffers
     assert.equal((await blobs.put('a/1', long())).bytes, blocks << 20)
+    // Without waiting for the collector: the next put needs as much again.
+    const left = process.memoryUsage().arrayBuffers - held
+    assert.ok(left < usualTuning.partBytes, `${left} bytes of buffers are left`)
     const path = folder.at('fetched')
     const watch = setInterval(look, 10)
     await blobs.fetch(['a/1'], path, new AbortController().signal)

@@ -1,5 +1,6 @@
 /** A stream as parts of a multipart upload. */
 import { createHash } from 'node:crypto'
+import { release } from '../../release.ts'
 
 /** A piece of the stream; `md5` as Content-MD5 wants it, in base64. The bytes are nobody else's. */
 export interface Piece {
@@ -21,7 +22,7 @@ export function sizeOfPart(n: number, partBytes: number): number {
 /**
  * The stream in pieces of that size, the last one shorter; one empty piece of an empty stream.
  * @param pool buffers that are used again: whoever is done with a piece gives its buffer back. The collector would come
- *   too late for so large ones.
+ *   too late for so large ones, so what is in the pool at the end is to be released.
  */
 export async function* inPieces(
   source: AsyncIterable<Uint8Array>,
@@ -66,6 +67,7 @@ function begin(size: number, isFirst: boolean, pool: ArrayBuffer[]) {
 function grown(buffer: Buffer, used: number, needed: number, most: number): Buffer {
   const larger = Buffer.allocUnsafeSlow(Math.min(most, Math.max(needed, 2 * buffer.byteLength)))
   larger.set(buffer.subarray(0, used))
+  release(buffer)
   return larger
 }
 

@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { interruptible } from '../../interruptible.ts'
 import type { Blobs } from '../../ports.ts'
+import { release } from '../../release.ts'
 import { checkKey, taken } from '../keys.ts'
 import { limited } from '../limited.ts'
 import type { Store } from './client.ts'
@@ -47,12 +48,16 @@ async function write(putting: Putting, source: AsyncIterable<Uint8Array>, signal
     }
   }
   const pool: ArrayBuffer[] = []
-  const pieces = inPieces(counted(), putting.store.partBytes, pool)
-  const first = await pieces.next()
-  const second = await pieces.next()
-  if (first.done === true || second.done === true) await putWhole(putting, first.value as Piece)
-  else await putParts(putting, startingWith([first.value, second.value], pieces), pool, signal)
-  return { bytes, sha256: hash.digest('hex') }
+  try {
+    const pieces = inPieces(counted(), putting.store.partBytes, pool)
+    const first = await pieces.next()
+    const second = await pieces.next()
+    if (first.done === true || second.done === true) await putWhole(putting, first.value as Piece, pool)
+    else await putParts(putting, startingWith([first.value, second.value], pieces), pool, signal)
+    return { bytes, sha256: hash.digest('hex') }
+  } finally {
+    for (const memory of pool) release(new Uint8Array(memory))
+  }
 }
 
 async function* startingWith(some: readonly Piece[], rest: AsyncIterable<Piece>): AsyncGenerator<Piece> {
@@ -61,8 +66,9 @@ async function* startingWith(some: readonly Piece[], rest: AsyncIterable<Piece>)
 }
 
 /** Not to be interrupted: all bytes are here, and what becomes of a request that is cut off nobody knows. */
-async function putWhole(putting: Putting, { bytes, md5 }: Piece): Promise<void> {
+async function putWhole(putting: Putting, { bytes, md5 }: Piece, pool: ArrayBuffer[]): Promise<void> {
   const { store, key, mark } = putting
   const object = { Bucket: store.bucket, Key: store.keyOf(key), Body: bytes, ContentMD5: md5, Metadata: mark }
   await settled(putting, () => store.client.send(new PutObjectCommand({ ...object, IfNoneMatch: '*' })))
+  pool.push(bytes.buffer as ArrayBuffer)
 }

@@ -1,11 +1,13 @@
 /** Reads blobs whole. */
 import { open, rm } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import { interruptible } from '../../interruptible.ts'
+import { releasing } from '../../release.ts'
 import { absent, checkKey } from '../keys.ts'
+import { inLargeChunks } from '../large-chunks.ts'
 import { translateLocal } from '../local-errors.ts'
 import { isAbsent, type Store } from './client.ts'
-import { begin, chunkBytes, streamOf, type Wanted, whole } from './transfer.ts'
+import { begin, streamOf, type Wanted, whole } from './transfer.ts'
 
 /** @throws {AppError} not_found */
 export async function read(store: Store, key: string): Promise<Readable> {
@@ -28,7 +30,9 @@ export async function fetch(store: Store, keys: readonly string[], path: string,
     }
   }
   try {
-    await pipeline(bytes, file.createWriteStream({ highWaterMark: chunkBytes }), { signal })
+    await using _ = file
+    // Written one after another, so that no more than two are held: a stream would hold many, and leave them behind.
+    for await (const chunk of inLargeChunks(releasing(interruptible(bytes(), signal)))) await file.writeFile(chunk)
   } catch (error) {
     await rm(path, { force: true })
     throw signal.aborted ? (signal.reason as Error) : translateLocal(error, path)

@@ -27,7 +27,8 @@ const mostBreaks = 5
 const nextToNothing = 1 << 20
 const pauseMs = 100
 
-export const chunkBytes = 1 << 20
+/** What is read ahead of who takes it. */
+const aheadBytes = 256 << 10
 
 /** @param from where to go on, in the same object: if it is another by now, that is a failed precondition. */
 export async function begin(
@@ -83,7 +84,7 @@ export async function* whole(
 
 /** The same as a stream, which may be destroyed before it is read. */
 export function streamOf(store: Store, wanted: Wanted, first: Transfer, signal?: AbortSignal): Readable {
-  const stream = Readable.from(whole(store, wanted, first, signal), { objectMode: false, highWaterMark: chunkBytes })
+  const stream = Readable.from(whole(store, wanted, first, signal), { objectMode: false, highWaterMark: aheadBytes })
   // Of a stream that is destroyed before it is read, nothing of the generator runs.
   stream.once('close', () => first.body.destroy())
   return stream
