@@ -27,7 +27,7 @@ const child = spawn(
     '--disable-warning=ExperimentalWarning',
     '--test',
     '--test-concurrency=3',
-    '--test-timeout=120000',
+    '--test-timeout=240000',
     '--test-reporter=spec',
     ...(values.coverage === true ? coverage : []),
     ...paths,

@@ -170,7 +170,9 @@ async function ended(fleet: Fleet, sent: readonly Sent[]): Promise<ReadonlyMap<s
       const latest = await stateOf(fleet, task)
       return isOver(latest) && latest
     })
-    assert.ok(state === 'succeeded' || (state === 'cancelled' && mayBeCancelled), `${name}: ${state}`)
+    if (state !== 'succeeded' && !(state === 'cancelled' && mayBeCancelled)) {
+      assert.fail(`${name} is ${state}: ${await (await fleet.ask(`/v1/tasks/${task}`)).text()}`)
+    }
     states.set(task, state)
   }
   assert.equal(states.size, sent.length)
