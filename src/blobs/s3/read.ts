@@ -23,14 +23,15 @@ const mostBreaks = 5
 const nextToNothing = 1 << 20
 const pauseMs = 100
 
-/** What is read ahead of who takes it. */
-const aheadBytes = 256 << 10
+/** Chunks, of 64 KiB mostly, that are read ahead of who takes them. */
+const ahead = 4
 
 /** @throws {AppError} not_found */
 export async function read(store: Store, key: string): Promise<Readable> {
   checkKey(key)
   const first = await begin(store, key)
-  const stream = Readable.from(whole(store, key, first), { objectMode: false, highWaterMark: aheadBytes })
+  // Chunk by chunk: as a stream of bytes it would copy together what it holds, and leave the chunks behind.
+  const stream = Readable.from(whole(store, key, first), { objectMode: true, highWaterMark: ahead })
   // Of a stream that is destroyed before it is read, nothing of the generator runs.
   stream.once('close', () => first.body.destroy())
   return stream
