@@ -70,7 +70,8 @@ export async function check({ data, env = {}, uploads, tables }: Checked): Promi
   assert.deepEqual(new Set(parts), await catalog.partBlobs(parts), 'parts that belong to nobody')
 }
 
-async function digestOf(catalog: Catalog, blobs: Blobs, upload: string): Promise<string> {
+/** What the stored bytes of an upload hash to, in hex. */
+export async function digestOf(catalog: Pick<Catalog, 'parts'>, blobs: Blobs, upload: string): Promise<string> {
   const digest = createHash('sha256')
   for (const { blob } of await catalog.parts(upload)) {
     for await (const chunk of (await blobs.read(blob)) as AsyncIterable<Buffer>) digest.update(chunk)

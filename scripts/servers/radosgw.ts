@@ -90,7 +90,7 @@ mon_max_pg_per_osd = 1000
 
 # Memory and disk; a disk that others have filled is no reason to stop.
 osd_objectstore = bluestore
-bluestore_block_size = ${8 * 1024 ** 3}
+bluestore_block_size = ${32 * 1024 ** 3}
 osd_memory_target = ${896 * 1024 ** 2}
 mon_data_avail_crit = 1
 mon_data_avail_warn = 1

@@ -27,8 +27,8 @@ const mostBreaks = 5
 const nextToNothing = 1 << 20
 const pauseMs = 100
 
-/** What is read ahead of who takes it. */
-const aheadBytes = 256 << 10
+/** Chunks, of 64 KiB mostly, that are read ahead of who takes them. */
+const ahead = 4
 
 /** @param from where to go on, in the same object: if it is another by now, that is a failed precondition. */
 export async function begin(
@@ -84,7 +84,8 @@ export async function* whole(
 
 /** The same as a stream, which may be destroyed before it is read. */
 export function streamOf(store: Store, wanted: Wanted, first: Transfer, signal?: AbortSignal): Readable {
-  const stream = Readable.from(whole(store, wanted, first, signal), { objectMode: false, highWaterMark: aheadBytes })
+  // Chunk by chunk: as a stream of bytes it would copy together what it holds, and leave the chunks behind.
+  const stream = Readable.from(whole(store, wanted, first, signal), { objectMode: true, highWaterMark: ahead })
   // Of a stream that is destroyed before it is read, nothing of the generator runs.
   stream.once('close', () => first.body.destroy())
   return stream
