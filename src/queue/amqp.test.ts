@@ -140,9 +140,10 @@ suite('the queue on RabbitMQ', { skip: missing('rabbitmq') }, () => {
         await work?.()
       }
     })
-    await queue.ring(first)
+    // A broker that has just come up may be slow to confirm.
+    await until('the bell is confirmed', () => isTaken(queue.ring(first)))
     await isBusy
-    for (const task of rest) await queue.ring(task)
+    for (const task of rest) await until('the bell is confirmed', () => isTaken(queue.ring(task)))
     await server.kill()
     await until('it is known', () => isAway(queue.ping()))
     await isAway(queue.ring(first))

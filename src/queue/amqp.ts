@@ -10,6 +10,7 @@ import { type HandOptions, startHand } from './amqp/hand.ts'
 import { connect, connectMs, type Link } from './amqp/link.ts'
 import { probe } from './amqp/probe.ts'
 import { createRinger } from './amqp/ringer.ts'
+import { createHands } from './hands.ts'
 
 /**
  * @param url `amqp://` or `amqps://`.
@@ -32,7 +33,7 @@ export async function openAmqpQueue(url: string, options: HandOptions): Promise<
   const ringer = createRinger(ringing, address)
   /** Only a process with workers has it. */
   let answering: Link | undefined
-  const hands = new Set<AsyncDisposable>()
+  const hands = createHands()
   const opened = stack.move()
 
   return {
@@ -42,17 +43,10 @@ export async function openAmqpQueue(url: string, options: HandOptions): Promise<
     },
     answer(handler) {
       answering ??= opened.use(connect(address, 'answers', options.log))
-      const hand = startHand(answering, address, handler, options)
-      hands.add(hand)
-      return {
-        async [Symbol.asyncDispose]() {
-          hands.delete(hand)
-          await hand[Symbol.asyncDispose]()
-        },
-      }
+      return hands.add(startHand(answering, address, handler, options))
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all([...hands].map((hand) => hand[Symbol.asyncDispose]()))
+      await hands[Symbol.asyncDispose]()
       await opened.disposeAsync()
     },
   }

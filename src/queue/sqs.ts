@@ -2,6 +2,7 @@
 import type { Queue } from '../ports.ts'
 import { writeBell } from './bell.ts'
 import type { QueueOptions } from './open.ts'
+import { createHands } from './hands.ts'
 import { createPatience } from './patience.ts'
 import { addressOf } from './sqs/address.ts'
 import { away, refused } from './sqs/errors.ts'
@@ -25,7 +26,7 @@ export async function openSqsQueue(url: string, options: QueueOptions): Promise<
     throw refused(error)
   }
   const patiently = createPatience(() => {})
-  const hands = new Set<AsyncDisposable>()
+  const hands = createHands()
 
   async function bounded<T>(ask: () => Promise<T>): Promise<T> {
     try {
@@ -41,18 +42,9 @@ export async function openSqsQueue(url: string, options: QueueOptions): Promise<
     async ping() {
       await bounded(() => messages.count())
     },
-    answer(handler) {
-      const hand = startHand(messages, handler, options)
-      hands.add(hand)
-      return {
-        async [Symbol.asyncDispose]() {
-          hands.delete(hand)
-          await hand[Symbol.asyncDispose]()
-        },
-      }
-    },
+    answer: (handler) => hands.add(startHand(messages, handler, options)),
     async [Symbol.asyncDispose]() {
-      await Promise.all([...hands].map((hand) => hand[Symbol.asyncDispose]()))
+      await hands[Symbol.asyncDispose]()
       messages[Symbol.dispose]()
     },
   }
