@@ -100,7 +100,7 @@ export interface Catalog extends AsyncDisposable {
   renew(id: string, attempt: number, leaseMs: number, progress: Progress | null): Promise<boolean>
   /**
    * From now on the task goes forward: something of it may be visible. False: it is no longer this attempt's.
-   * @param targets what the rows were made for; whoever goes on with it makes them for the same.
+   * @param targets what the rows were made for; whoever goes on with it makes them for the same, where they are in.
    */
   commit(id: string, attempt: number, targets: Targets): Promise<boolean>
   /**

@@ -84,7 +84,7 @@ export async function run(args: RunArgs, engine: Engine, context: Context): Prom
   const fail = failAt(config.FAILPOINT, context.log)
   const sinks = await openTableSinks(config, fail, new Set(specs.map(([, { to }]) => to)))
   if (sinks.has('warehouse')) await makeFolder(config.DATA)
-  const targets = await targetsOf(sinks, pipeline, params, inputs[0]?.name ?? '', undefined)
+  const targets = await targetsOf(sinks, pipeline, { params, file: inputs[0]?.name ?? '' })
   const job = { pipeline, params, inputs, before, targets, now: Date.now(), ...limitsOf(config), signal }
   const planned = digests?.then((found) => {
     const files = inputs.map(({ input }, i) => [input, found[i]?.sha256 ?? ''] as const)

@@ -19,7 +19,7 @@ import { originOf } from './origin.ts'
 import { tellCatalog } from './ending.ts'
 import { checkPlan, type Planned, planOf } from './plan.ts'
 import { afterError, type RetryPolicy } from './retry.ts'
-import { type Sinks, targetsOf } from './targets.ts'
+import { deliveredTargets, type Sinks, targetsOf } from './targets.ts'
 import { undoTask } from './undo.ts'
 
 export interface WorkDeps {
@@ -67,10 +67,9 @@ async function workInScratch(deps: WorkDeps, task: Task, options: RunOptions): P
     await mkdir(join(folder, 'in'), { recursive: true })
     const { file, corrects } = await originOf(deps.catalog, task)
     const by = { task: task.delivery, attempt: task.attempt }
-    // Tables that have had some of the rows already may look different since.
-    const begun = task.committing ? await deps.catalog.targets(task.id) : undefined
-    const targets =
-      begun ?? (await targetsOf(deps.sinks, pipeline, task.params, task.setName ?? file, by, corrects !== undefined))
+    const done = task.committing ? await deliveredTargets(deps.sinks, pipeline, task, deps.catalog) : {}
+    const load = { params: task.params, file: task.setName ?? file, by, adds: corrects !== undefined, done }
+    const targets = await targetsOf(deps.sinks, pipeline, load)
     const fetched = await fetchInputs(deps, task, join(folder, 'in'), options.signal)
     const inputs = fetched.flatMap(({ files }) => files)
     const job: Job = { pipeline, params: task.params, inputs, targets, corrects, now: deps.now(), ...deps.limits }
@@ -89,7 +88,8 @@ async function workInScratch(deps: WorkDeps, task: Task, options: RunOptions): P
     const names = inputs.map(({ name }) => name)
     const planned = { files, names, text: task.pipelineText, params: task.params, targets }
     const warnings = [...sameFiles(fetched, contents), ...ran.report.warnings]
-    return await deliver(deps, task, { ...shipment, ...ran, report: { ...ran.report, warnings } }, planned)
+    const shipped = { ...shipment, ...ran, report: { ...ran.report, warnings } }
+    return await deliver(deps, task, shipped, planned, Object.keys(done).length > 0)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -111,12 +111,14 @@ export function scratchName({ id, attempt }: Pick<Task, 'id' | 'attempt'>): stri
 /**
  * Stores everything first, commits then, and only then says so: a task's end is the last thing to be written, and
  * what was stored for an end that did not come is removed. Undefined when the task is no longer this attempt's.
+ * @param isBegun whether an earlier attempt has delivered some of it.
  */
 async function deliver(
   deps: WorkDeps,
   task: Task,
   work: Omit<Shipment, 'onCommit'>,
   planned: Planned,
+  isBegun: boolean,
 ): Promise<TaskState | undefined> {
   const { blobs } = deps
   const { folder, report, signal } = work
@@ -133,13 +135,11 @@ async function deliver(
           rejects,
           crashed: false,
         }
-  const hasEnded = await finish(deps, task, task.committing ? tellBegun(verdict) : verdict, signal).catch(
-    (error: unknown) => {
-      // It may be written down all the same, and then this is what it names. A sweep decides.
-      debris.move()
-      throw error
-    },
-  )
+  const hasEnded = await finish(deps, task, isBegun ? tellBegun(verdict) : verdict, signal).catch((error: unknown) => {
+    // It may be written down all the same, and then this is what it names. A sweep decides.
+    debris.move()
+    throw error
+  })
   if (!hasEnded) return undefined
   debris.move()
   return verdict.state
@@ -147,7 +147,7 @@ async function deliver(
   async function ship(): Promise<Pick<Ending, 'balances' | 'outputs'>> {
     const onCommit = async (balances: Balances) => {
       // What was begun goes forward.
-      if (!task.committing) checkPlan(task.planHash, planned, report, balances.outputs)
+      if (!isBegun) checkPlan(task.planHash, planned, report, balances.outputs)
       // What goes to files is committed by the task's end.
       if (Object.keys(work.targets).length > 0) await commit(deps, task, work.targets)
     }

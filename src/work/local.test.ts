@@ -52,7 +52,7 @@ async function deliver(given: Given): Promise<Shipped & { hash: string }> {
   const sinks = new Map([['db', sqliteSink('db', folder.at(database))]])
   const { signal } = new AbortController()
   const params = { mode }
-  const targets = await targetsOf(sinks, pipeline, params, file, undefined)
+  const targets = await targetsOf(sinks, pipeline, { params, file })
   const inputs = [{ input: 'file', name: file, path: folder.at(file) }]
   const limits = { memory: 1e9, threads: 2, unpacked: 1e9 }
   const job = { pipeline, params, inputs, targets, now: ++clock, ...limits, signal, onProgress: () => {} }

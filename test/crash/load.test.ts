@@ -14,10 +14,15 @@ function check(what: string, name: string, body: (kind: DatabaseKind) => Promise
   }
 }
 
-check('killed after the ledger of PostgreSQL is written: each row is there once', 'PostgreSQL', async (kind) => {
-  await using folder = await temporaryFolder()
-  await killAt('after-ledger', kind, folder)
-})
+check(
+  'killed after the ledger of PostgreSQL is written: each row is there once, though somebody makes the table',
+  'PostgreSQL',
+  async (kind) => {
+    await using folder = await temporaryFolder()
+    const make = 'CREATE TABLE people (id bigint, text varchar(200))'
+    await killAt('after-ledger', kind, folder, { meanwhile: (database) => database.run(make) })
+  },
+)
 
 check(
   'killed after the commit to DuckDB: each row is there once, though the table is altered',
