@@ -1,6 +1,7 @@
 /**
  * SQLite under the catalog: node:sqlite behind Kysely's driver interface. Full sync on every commit, transactions that
- * take the write lock at once (several processes may share the file), and a file that was deleted comes back.
+ * take the write lock at once (several processes may share the file), and a file that was deleted comes back. Whoever only
+ * reads has a connection of its own, which sees what is durable and nothing else.
  */
 import { rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -22,6 +23,7 @@ import { makeFolder, syncFolder } from '../durable.ts'
 import { AppError, asAppError, errnoOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Database } from './database.ts'
+import { Commits, type Use } from './commits.ts'
 import { standard } from './dialect.ts'
 import type { Tables } from './tables.ts'
 
@@ -36,6 +38,7 @@ interface Options {
 
 interface Opened {
   readonly db: DatabaseSync
+  readonly reader: DatabaseSync
   /** As `identity` found them when it was opened. */
   readonly files: (string | undefined)[]
 }
@@ -72,67 +75,60 @@ class Adapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
     return true
   }
+
+  /** They take turns by themselves. */
+  override get supportsMultipleConnections(): boolean {
+    return true
+  }
 }
 
-/** One connection to one file. Kysely lets one query or transaction at it at a time. */
-class SqliteFile implements Driver, DatabaseConnection {
+/** One file, for as many as want to use it at once. */
+class SqliteFile implements Driver {
   readonly #path: string
   readonly #options: Options
+  readonly #commits: Commits
   #open: Opened | undefined
+  #opening: Promise<Opened> | undefined
 
   constructor(path: string, options: Options) {
     this.#path = path
     this.#options = options
+    this.#commits = new Commits({
+      run: (work) => this.#run(({ db }) => work(db)),
+      check: () => {
+        if (!this.#isGone()) return
+        throw new AppError('unavailable', `The catalog ${this.#path} was deleted during a write. Try again.`)
+      },
+    })
   }
 
   async init(): Promise<void> {}
 
-  async acquireConnection(): Promise<DatabaseConnection> {
-    return this
+  async acquireConnection(): Promise<Connection> {
+    return new Connection(this.#commits, (work) => this.#run(({ reader }) => work(reader)))
   }
 
   async releaseConnection(): Promise<void> {}
 
-  async beginTransaction(): Promise<void> {
-    // A transaction that begins by reading and then writes would fail, not wait, when another process wrote between.
-    await this.#run((db) => db.exec('begin immediate'))
+  beginTransaction(connection: Connection): Promise<void> {
+    return connection.begin()
   }
 
-  async commitTransaction(): Promise<void> {
-    await this.#run((db) => {
-      // A commit into a deleted file would be acknowledged and lost. Kysely rolls back when this throws.
-      if (this.#isGone()) {
-        throw new AppError('unavailable', `The catalog ${this.#path} was deleted during a write. Try again.`)
-      }
-      db.exec('commit')
-    })
+  commitTransaction(connection: Connection): Promise<void> {
+    return connection.commit()
   }
 
-  async rollbackTransaction(): Promise<void> {
-    // After a full disk or an I/O error SQLite has rolled back by itself.
-    if (this.#open?.db.isTransaction === true) await this.#run((db) => db.exec('rollback'))
-  }
-
-  async executeQuery<R>({ sql: text, parameters }: CompiledQuery): Promise<QueryResult<R>> {
-    return await this.#run((db) => {
-      const statement = db.prepare(text)
-      const values = parameters as SQLInputValue[]
-      // Copied, since node:sqlite's rows have no prototype, which makes them unequal to every other object.
-      if (statement.columns().length > 0) return { rows: statement.all(...values).map((row) => ({ ...row }) as R) }
-      return { rows: [], numAffectedRows: BigInt(statement.run(...values).changes) }
-    })
-  }
-
-  async *streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
-    yield await this.executeQuery<R>(query)
+  rollbackTransaction(connection: Connection): Promise<void> {
+    return connection.rollback()
   }
 
   async destroy(): Promise<void> {
-    this.#open?.db.close()
+    await this.#commits.flush()
+    if (this.#open !== undefined) close(this.#open)
     this.#open = undefined
   }
 
-  async #run<T>(work: (db: DatabaseSync) => T): Promise<T> {
+  async #run<T>(work: (open: Opened) => T): Promise<T> {
     try {
       return await patiently(async () => work(await this.#current()))
     } catch (error) {
@@ -144,15 +140,18 @@ class SqliteFile implements Driver, DatabaseConnection {
    * The open database. Outside a transaction the files are compared with those that were opened: what is written to a
    * deleted file is lost without an error, so it is opened, made and migrated again first.
    */
-  async #current(): Promise<DatabaseSync> {
-    if (this.#open?.db.isTransaction === true) return this.#open.db
+  async #current(): Promise<Opened> {
+    if (this.#open?.db.isTransaction === true) return this.#open
     if (this.#open !== undefined && this.#isGone()) this.#abandon(this.#open)
-    if (this.#open === undefined) {
-      await this.#options.prepare?.()
-      const db = await openFile(this.#path)
-      this.#open = { db, files: identity(this.#path) }
-    }
-    return this.#open.db
+    if (this.#open !== undefined) return this.#open
+    this.#opening ??= this.#reopen().finally(() => (this.#opening = undefined))
+    return await this.#opening
+  }
+
+  async #reopen(): Promise<Opened> {
+    await this.#options.prepare?.()
+    this.#open = await openFile(this.#path)
+    return this.#open
   }
 
   #isGone(): boolean {
@@ -160,10 +159,11 @@ class SqliteFile implements Driver, DatabaseConnection {
     return files.some((file, i) => file === undefined || file !== this.#open?.files[i])
   }
 
-  #abandon({ db, files: [file, log] }: Opened): void {
+  #abandon(open: Opened): void {
+    const [file, log] = open.files
     this.#options.log?.warn({ path: this.#path }, 'the catalog was deleted or replaced; opening it again')
     // When only the log beside the file is gone, closing still writes its pages into the file.
-    db.close()
+    close(open)
     this.#open = undefined
     const [newFile, newLog] = identity(this.#path)
     if (newFile === undefined || newFile === file || newLog !== log) return
@@ -171,6 +171,62 @@ class SqliteFile implements Driver, DatabaseConnection {
     rmSync(`${this.#path}-wal`, { force: true })
     rmSync(`${this.#path}-shm`, { force: true })
   }
+}
+
+/** What Kysely takes for a connection: a transaction, or what is outside of any. */
+class Connection implements DatabaseConnection {
+  readonly #commits: Commits
+  readonly #read: Use['run']
+  #isTransaction = false
+
+  constructor(commits: Commits, read: Use['run']) {
+    this.#commits = commits
+    this.#read = read
+  }
+
+  async begin(): Promise<void> {
+    await this.#commits.begin()
+    this.#isTransaction = true
+  }
+
+  async commit(): Promise<void> {
+    this.#isTransaction = false
+    await this.#commits.commit()
+  }
+
+  async rollback(): Promise<void> {
+    if (!this.#isTransaction) return
+    this.#isTransaction = false
+    await this.#commits.rollback()
+  }
+
+  async executeQuery<R>(compiled: CompiledQuery): Promise<QueryResult<R>> {
+    const execute = (db: DatabaseSync) => executed<R>(db, compiled)
+    if (this.#isTransaction) return await this.#commits.run(execute)
+    const { kind } = compiled.query
+    if (kind === 'SelectQueryNode' || kind === 'RawNode') return await this.#read(execute)
+    await this.begin()
+    try {
+      const result = await this.#commits.run(execute)
+      await this.commit()
+      return result
+    } catch (error) {
+      await this.rollback()
+      throw error
+    }
+  }
+
+  async *streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
+    yield await this.executeQuery<R>(query)
+  }
+}
+
+function executed<R>(db: DatabaseSync, { sql: text, parameters }: CompiledQuery): QueryResult<R> {
+  const statement = db.prepare(text)
+  const values = parameters as SQLInputValue[]
+  // Copied, since node:sqlite's rows have no prototype, which makes them unequal to every other object.
+  if (statement.columns().length > 0) return { rows: statement.all(...values).map((row) => ({ ...row }) as R) }
+  return { rows: [], numAffectedRows: BigInt(statement.run(...values).changes) }
 }
 
 /** The file, its log and the log's index, as the system tells files apart. All exist while the database is open. */
@@ -194,17 +250,25 @@ async function patiently<T>(work: () => T | Promise<T>): Promise<T> {
   }
 }
 
-async function openFile(path: string): Promise<DatabaseSync> {
+async function openFile(path: string): Promise<Opened> {
   await makeFolder(dirname(path))
   const db = new DatabaseSync(path, { enableForeignKeyConstraints: true, timeout: 0 })
   try {
     await configure(db, path)
     await syncFolder(dirname(path))
-    return db
+    const reader = new DatabaseSync(path, { timeout: 0 })
+    reader.exec('pragma query_only = on')
+    return { db, reader, files: identity(path) }
   } catch (error) {
     db.close()
     throw error
   }
+}
+
+function close({ db, reader }: Opened): void {
+  reader.close()
+  // The last one writes what the log has into the file.
+  db.close()
 }
 
 async function configure(db: DatabaseSync, path: string): Promise<void> {
