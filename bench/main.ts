@@ -5,6 +5,7 @@ import { load } from './load.ts'
 import { memory } from './memory.ts'
 import { profile } from './profile.ts'
 import { reader } from './reader.ts'
+import { scale } from './scale.ts'
 import { songPlays } from './song-plays.ts'
 import { tasks } from './tasks.ts'
 import { upload } from './upload.ts'
@@ -23,6 +24,7 @@ const benchmarks: Readonly<Record<string, Entry>> = {
   load: { rows: 0, megabytes: 0, run: load },
   upload: { rows: 0, megabytes: 2000, run: upload },
   tasks: { rows: 5000, megabytes: 0, run: tasks },
+  scale: { rows: 2000, megabytes: 1, run: scale },
 }
 
 const help = `Usage: npm run bench -- NAME [options]
@@ -34,14 +36,15 @@ const help = `Usage: npm run bench -- NAME [options]
   load        rowmill run load beside the databases' own ways, 1 and 10 million customers
   upload      a file of 2 GB into the service, in every way, beside other servers
   tasks       5,000 tasks that do nothing, by catalog and queue alone, beside other queues
+  scale       2,000 files of 1 MB, profiled by one, two and four worker processes
 
 Files are made up once and kept in the folder for temporary files.
 
 Options:
-  --rows N         rows of song plays, for all but reader and upload; rows of customers, for load; tasks
+  --rows N         rows of song plays, for all but reader and upload; rows of customers, for load; tasks; files
   --megabytes N    size of each of reader's files (default: 500), of profile's file of 30 columns (default: 100), or
-                   of upload's file (default: 2000)
-  --rounds N       how often each contender is run (default: 3; not for memory)
+                   of upload's file (default: 2000), or of scale's files (default: 1)
+  --rounds N       how often each contender is run (default: 3; not for memory and scale)
   --slow-rounds N  how often reader runs papaparse and csv-parse, and load those that send INSERTs and pgloader
                    (default: as --rounds)
   --only NAME      load into this alone: postgres, mariadb, sqlite or duckdb

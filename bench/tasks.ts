@@ -10,6 +10,7 @@ import { temporaryFolder } from '../test/harness.ts'
 import type { BenchContext, BenchOptions } from './benchmark.ts'
 import { measure, median, turns } from './measure.ts'
 import { machine, roundsOf, table, writeSection } from './report.ts'
+import { profiles } from './tasks/profiles.ts'
 import type { Lap } from './tasks/race.ts'
 import { redisVersion, startRedis } from './tasks/redis.ts'
 
@@ -81,6 +82,17 @@ export async function tasks(options: BenchOptions, context: BenchContext): Promi
     p99: median(all.map(({ p99 }) => p99)),
     processor: median(all.map(({ processor }) => processor)),
   }))
+  const small = await profiles(
+    [
+      { name: 'local, SQLite', env: async () => ({}) },
+      {
+        name: 'RabbitMQ, PostgreSQL',
+        env: async () => ({ ROWMILL_CATALOG_URL: await fresh(), ROWMILL_QUEUE_URL: await freshQueue() }),
+      },
+    ],
+    rounds,
+    context,
+  )
   const base = results.find(({ name }) => name === first)?.rate ?? Number.NaN
   const section = [
     `${count.toLocaleString('en')} tasks; ${roundsOf(rounds)}. ${on}.`,
@@ -96,6 +108,8 @@ export async function tasks(options: BenchOptions, context: BenchContext): Promi
         `${processor.toFixed(2)} s`,
       ]),
     ),
+    '',
+    ...small,
   ]
   for (const line of section) say(line)
   if (write) await writeSection('tasks', section)

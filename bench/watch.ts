@@ -26,6 +26,17 @@ export function endedChildrenSeconds(): number {
   return (Number(fields[13] ?? 0) + Number(fields[14] ?? 0)) / ticks
 }
 
+/** The same, of a process and all that is or was below it. */
+export function allProcessorSeconds(root: number): number {
+  let sum = 0
+  for (const pid of tree(root)) {
+    const fields = content(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ') ?? []
+    // Of its own, and of its children that have ended.
+    for (const i of [11, 12, 13, 14]) sum += Number(fields[i] ?? 0) / ticks
+  }
+  return sum
+}
+
 /** A second in `/proc/PID/stat`, whatever the processor. */
 const ticks = 100
 

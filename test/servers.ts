@@ -154,6 +154,8 @@ async function dropBucket(client: S3Client, name: string): Promise<void> {
 
 export interface TestServer extends AsyncDisposable {
   readonly url: string
+  /** What has started it: its processes are below. */
+  readonly pid: number
   /** SIGKILL, to all of it. */
   kill(): Promise<void>
   /** SIGSTOP, and SIGCONT. */
@@ -172,6 +174,9 @@ export async function startServer(kind: Kind, { durable = false }: Partial<Serve
   let server = await launched()
   return {
     url: server.url,
+    get pid() {
+      return server.pid
+    },
     async kill() {
       const roots = childrenOf(server.pid)
       // Stopped, it starts no more processes of its own while they are counted.

@@ -77,8 +77,13 @@ export async function race(open: () => Promise<System>): Promise<void> {
     await Promise.all([submit(`single-${n}`), sleep(single.everyMs)])
   }
   await done
-  waits.sort((a, b) => a - b)
-  const at = (share: number) => waits[Math.min(waits.length - 1, Math.floor(share * waits.length))] ?? Number.NaN
   const processor = ((user + kernel) / 1e6 / count) * 1000
-  process.stdout.write(JSON.stringify({ rate: count / seconds, p50: at(0.5), p99: at(0.99), processor } satisfies Lap))
+  const [p50, p99] = [percentile(waits, 0.5), percentile(waits, 0.99)]
+  process.stdout.write(JSON.stringify({ rate: count / seconds, p50, p99, processor } satisfies Lap))
+}
+
+/** @param share from 0 to 1. */
+export function percentile(numbers: readonly number[], share: number): number {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
 }

@@ -86,21 +86,26 @@ export async function storm(
   return { ...counts, files: sent.length, cancelled: sent.length - done.length }
 }
 
-/** Kills somebody, again and again; now and then somebody who works is only frozen, for longer than its lease. */
+/**
+ * Kills somebody, again and again; now and then somebody who works is only frozen, for longer than its lease. The pauses go
+ * by how long a process takes to be there again: on a slow machine, too, something comes to its end between two deaths.
+ */
 async function strike(
   fleet: Fleet,
   chance: Chance,
   kills: number,
 ): Promise<Pick<StormReport, 'kills' | 'hits' | 'frozen'>> {
-  let [hits, frozen] = [0, 0]
+  let [hits, frozen, startMs] = [0, 0, 500]
   for (let kill = 0; kill < kills; ) {
-    await sleep(chance.between(100, 700))
+    await sleep((chance.between(20, 150) / 100) * startMs)
     const victim = chance.below(fleet.size)
     if (fleet.size > 1 && fleet.isWorker(victim) && chance.is(0.15)) {
       await fleet.freeze(victim, 2 * leaseMs)
       frozen++
     } else {
+      const began = performance.now()
       if (await fleet.kill(victim)) hits++
+      startMs = performance.now() - began
       kill++
     }
   }
