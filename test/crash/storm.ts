@@ -59,7 +59,11 @@ export async function storm(
     Array.from({ length: clients }, (_, n) => sendOn(fleet, queue, n, chance.fork(), sent, end.signal)),
   )
   sending.catch(() => {})
-  const counts = await strike(fleet, chance, kills)
+  const isDone = async (task: string) => isOver(await stateOf(fleet, task))
+  const counts = await strike(fleet, chance, kills, async () => {
+    const latest = sent.at(-1)
+    if (latest !== undefined) await until(`${latest.name} ends`, () => isDone(latest.task))
+  })
   end.abort()
   await Promise.race([
     sending,
@@ -88,12 +92,14 @@ export async function storm(
 
 /**
  * Kills somebody, again and again; now and then somebody who works is only frozen, for longer than its lease. The pauses go
- * by how long a process takes to be there again: on a slow machine, too, something comes to its end between two deaths.
+ * by how long a process takes to be there again.
+ * @param lull is waited for after each fifth kill: what a death has interrupted takes longer than the next one is away.
  */
 async function strike(
   fleet: Fleet,
   chance: Chance,
   kills: number,
+  lull: () => Promise<void>,
 ): Promise<Pick<StormReport, 'kills' | 'hits' | 'frozen'>> {
   let [hits, frozen, startMs] = [0, 0, 500]
   for (let kill = 0; kill < kills; ) {
@@ -106,7 +112,7 @@ async function strike(
       const began = performance.now()
       if (await fleet.kill(victim)) hits++
       startMs = performance.now() - began
-      kill++
+      if (++kill % 5 === 0) await lull()
     }
   }
   return { kills, hits, frozen }
