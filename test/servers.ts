@@ -135,6 +135,13 @@ export async function freshBucket(server?: string): Promise<TestBucket> {
 }
 
 async function dropBucket(client: S3Client, name: string): Promise<void> {
+  await emptyBucket({ client, name })
+  await client.send(new DeleteBucketCommand({ Bucket: name }))
+  client.destroy()
+}
+
+/** Removes all that is in a bucket, and what was begun there. */
+export async function emptyBucket({ client, name }: Pick<TestBucket, 'client' | 'name'>): Promise<void> {
   const bucket = { Bucket: name }
   for (;;) {
     const { Contents = [] } = await client.send(new ListObjectsV2Command(bucket))
@@ -146,8 +153,6 @@ async function dropBucket(client: S3Client, name: string): Promise<void> {
   for (const { Key, UploadId } of Uploads) {
     await client.send(new AbortMultipartUploadCommand({ ...bucket, Key, UploadId }))
   }
-  await client.send(new DeleteBucketCommand(bucket))
-  client.destroy()
 }
 
 // --------------------------------------------------------------------------------------------------- servers

@@ -24,9 +24,11 @@ async function folder() {
   return { path, file, url: `sqlite:${file}`, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) }
 }
 
-testCatalog('sqlite', async () => {
-  const { url, ...rest } = await folder()
-  return { ...rest, open: (keeping) => openCatalog(url, { ...silent, keeping: { ...usualKeeping, ...keeping } }) }
+testCatalog('sqlite', {
+  async fresh() {
+    const { url, ...rest } = await folder()
+    return { ...rest, open: (keeping) => openCatalog(url, { ...silent, keeping: { ...usualKeeping, ...keeping } }) }
+  },
 })
 
 /** Runs a script in a process of its own, with a catalog `catalog` open on the file. */

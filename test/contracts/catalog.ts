@@ -26,13 +26,20 @@ export interface CheckedStore extends Pick<CatalogStore, 'open'> {
 /** Runs a check on a catalog of its own. */
 export type CheckCatalog = (what: string, body: (catalog: Catalog, store: CheckedStore) => Promise<void>) => void
 
-/** @param makeStore makes a new, empty database each time. */
-export function testCatalog(name: string, makeStore: () => Promise<CatalogStore>): void {
+/** Where the checks have their databases from: */
+export interface CatalogStores {
+  /** a new one, with no tables, */
+  readonly fresh: () => Promise<CatalogStore>
+  /** and one whose tables, if it has them, are empty; nobody else has it until it is disposed. A new one, unless it says more. */
+  readonly empty?: () => Promise<CatalogStore>
+}
+
+export function testCatalog(name: string, { fresh, empty = fresh }: CatalogStores): void {
   const check: CheckCatalog = (what, body) => {
     void test(`${name}: ${what}`, async () => {
-      await using store = await makeStore()
+      await using store = await empty()
       await using catalog = await store.open()
-      await body(catalog, { ...store, another: makeStore })
+      await body(catalog, { ...store, another: fresh })
       await using after = await store.open()
       assert.deepEqual(await after.checkIntegrity(), [])
     })

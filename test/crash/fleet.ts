@@ -21,14 +21,13 @@ export interface Fleet extends AsyncDisposable {
 }
 
 export async function startFleet(stack: Stack, env: Env): Promise<Fleet> {
-  const services: Service[] = []
   const start = (process: number, port: string) =>
     startService({
       data: stack.folderOf(process),
       env: { ...stack.env, ...env, ROWMILL_PORT: port },
       command: [...mainCommand, 'serve', '--roles', stack.processes[process] ?? ''],
     })
-  for (const process of stack.processes.keys()) services.push(await start(process, '0'))
+  const services = await Promise.all(Array.from(stack.processes.keys(), (process) => start(process, '0')))
   const [first] = services as [Service]
   const { url } = first
   const { port } = new URL(url)

@@ -45,7 +45,7 @@ let upload: string
 before(async () => {
   folder = await temporaryFolder()
   data = folder.at('data')
-  plays = await writePlays(folder.at('plays.csv'), { rows: 2_000_000 })
+  plays = await writePlays(folder.at('plays.csv'), { rows: 1_000_000 })
   await using service = await startService({ data, env })
   upload = (await store(service, await openAsBlob(plays.path), 'plays.csv')).id
   await service.stop()
@@ -67,7 +67,7 @@ async function assertWorks(service: Service): Promise<void> {
 }
 
 test('a task goes on after the whole service was killed half-way, and its result is there once', async () => {
-  await killMidway(folder, { rows: 2_000_000, env })
+  await killMidway(folder, { rows: 1_000_000, env })
 })
 
 test('no child outlives a service that was killed, however much it still has to do', async () => {

@@ -1,6 +1,6 @@
 import { after, before, suite } from 'node:test'
 import { testBlobs } from '../../../test/contracts/blobs.ts'
-import { freshBucket, missing, type TestBucket } from '../../../test/servers.ts'
+import { emptyBucket, freshBucket, missing, type TestBucket } from '../../../test/servers.ts'
 import { newId } from '../../ids.ts'
 import { openS3Blobs } from './store.ts'
 
@@ -15,8 +15,7 @@ suite('on a real S3 store', { skip: missing('radosgw') }, () => {
   after(() => bucket[Symbol.asyncDispose]())
 
   testBlobs('s3', async () => {
-    const own = await freshBucket()
-    return { [Symbol.asyncDispose]: own[Symbol.asyncDispose], open: () => openS3Blobs(own.url, { tuning }) }
+    return { [Symbol.asyncDispose]: () => emptyBucket(bucket), open: () => openS3Blobs(bucket.url, { tuning }) }
   })
 
   testBlobs('s3 below a prefix', async () => {
