@@ -21,13 +21,23 @@ export async function makeFolder(path: string): Promise<void> {
  */
 export async function makePath(path: string): Promise<string[]> {
   try {
+    return await makeOne(path)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+    const above = dirname(path)
+    const made = (await isFolder(above)) ? [] : await makePath(above)
+    // Also where nothing was missing above: somebody else may have made it since.
+    return [...made, ...(await makeOne(path))]
+  }
+}
+
+async function makeOne(path: string): Promise<string[]> {
+  try {
     await mkdir(path)
     return [path]
   } catch (error) {
-    const errno = errnoOf(error)
-    if (errno === 'EEXIST' && (await isFolder(path))) return []
-    if (errno !== 'ENOENT' || (await isFolder(dirname(path)))) throw error
-    return [...(await makePath(dirname(path))), ...(await makePath(path))]
+    if (errnoOf(error) === 'EEXIST' && (await isFolder(path))) return []
+    throw error
   }
 }
 

@@ -1,6 +1,6 @@
 /** Rows for the sinks whose database is a file, as an engine would have produced them. */
-import { createReadStream } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { createReadStream, rmSync } from 'node:fs'
+import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Readable } from 'node:stream'
@@ -13,6 +13,7 @@ import type { FileOptions } from '../src/sinks/file/sink.ts'
 import { sqliteSink } from '../src/sinks/sqlite/sink.ts'
 import type { ColumnType } from '../src/table-schema.ts'
 import { type Folder, temporaryFolder } from './harness.ts'
+import { saveParquet } from './parquet.ts'
 
 export type Cell = string | null
 export type Kind = 'DuckDB' | 'SQLite'
@@ -28,19 +29,33 @@ export interface DatabaseFile extends AsyncDisposable {
   readonly query: (sql: string) => Promise<Cell[][]>
 }
 
+/** Where no test is at work any more. The next one's file is of the same name, and so for the process that is there. */
+const free: Record<Kind, DatabaseFile[]> = { DuckDB: [], SQLite: [] }
+
+/** A file that is not there yet, in a folder with nothing in it. */
 export async function databaseFile(kind: Kind): Promise<DatabaseFile> {
+  return free[kind].pop() ?? (await newDatabaseFile(kind))
+}
+
+async function newDatabaseFile(kind: Kind): Promise<DatabaseFile> {
   const folder = await temporaryFolder()
+  process.once('exit', () => rmSync(folder.path, { recursive: true, force: true }))
   const path = folder.at('test.db')
   const sinkAt: DatabaseFile['sinkAt'] = (...args) => (kind === 'DuckDB' ? duckdbSink : sqliteSink)('db', ...args)
   const own = sinkAt(path)
-  return {
+  const file: DatabaseFile = {
     folder,
     path,
     sink: (options) => (options === undefined ? own : sinkAt(path, options)),
     sinkAt,
     query: (sql) => (kind === 'DuckDB' ? queryDuckdb : querySqlite)(path, sql),
-    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => {
+      const names = await readdir(folder.path)
+      await Promise.all(names.map((name) => rm(folder.at(name), { recursive: true, force: true })))
+      free[kind].push(file)
+    },
   }
+  return file
 }
 
 async function queryDuckdb(path: string, sql: string): Promise<Cell[][]> {
@@ -131,13 +146,8 @@ const parquetTypes: Readonly<Record<string, string>> = {
 }
 
 async function writeParquet(path: string, types: readonly ColumnType[], rows: Rows['rows']): Promise<void> {
-  const instance = await DuckDBInstance.create(':memory:')
-  const connection = await instance.connect()
-  await connection.run(`CREATE TABLE t (${types.map((type, i) => `c${i} ${parquetTypes[type] ?? type}`).join(', ')})`)
-  for (const row of rows) await connection.run(`INSERT INTO t VALUES (${row.map(() => '?').join(', ')})`, [...row])
-  await connection.run(`COPY t TO '${path}' (FORMAT parquet)`)
-  connection.closeSync()
-  instance.closeSync()
+  const columns = types.map((type, i) => `c${i} ${parquetTypes[type] ?? type}`).join(', ')
+  await saveParquet(path, columns, rows)
 }
 
 /** Rows that are more than a database keeps in memory, for a table of `id` and `name`; for SQLite they never end. */

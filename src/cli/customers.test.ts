@@ -62,7 +62,7 @@ test('progress has the records of the parts before', () => {
 })
 
 suite('sound customers', () => {
-  const rows = 100_000
+  const rows = 40_000
   const text = textOf({ rows, seed: 1 })
   const records: string[][] = parse(text, { from: 2 })
 
@@ -80,7 +80,8 @@ suite('sound customers', () => {
       assert.equal(cells.length, 7)
       assert.equal(id, String(i + 1))
       assert.ok(first && last && city)
-      assert.match(email, new RegExp(`^[a-z]{3,}${id}@example\\.com$`))
+      const [, number] = /^[a-z]{3,}(\d+)@example\.com$/.exec(email) ?? []
+      assert.equal(number, id)
       assert.equal(new Date(day).toISOString().slice(0, 10), day)
       assert.match(amount, /^(-?[1-9]\d{0,4}\.\d\d)?$/)
     }
@@ -134,7 +135,7 @@ suite('sound customers', () => {
 })
 
 suite('bad customers', () => {
-  const rows = 100_000
+  const rows = 40_000
   const ids = Array.from({ length: rows }, (_, i) => i + 1)
 
   test('are those that are told, in the way that is told; the others stay what they are', () => {

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { until } from '../../test/harness.ts'
-import { rowmill } from '../../test/rowmill.ts'
+import { called, rowmill } from '../../test/rowmill.ts'
 import { startApp } from '../app.ts'
 import { loadConfig } from '../config.ts'
+import { AppError } from '../errors.ts'
 import { createLog } from '../log.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'rowmill-push-'))
@@ -42,24 +43,24 @@ test('push --wait hands over the only output on stdout', async () => {
 })
 
 test('without --wait it prints the id of the task, which tasks shows, lists and retries', async () => {
-  const pushed = await rowmill(['push', 'examples/plays.csv', '--pipeline', 'song-plays'], env)
+  const pushed = await called(['push', 'examples/plays.csv', '--pipeline', 'song-plays'], env)
   const id = pushed.stdout.trim()
   await until('the task has succeeded', async () => {
-    const { stdout } = await rowmill(['tasks', 'show', id, '--json'], env)
+    const { stdout } = await called(['tasks', 'show', id, '--json'], env)
     return (JSON.parse(stdout) as { state: string }).state === 'succeeded'
   })
-  const shown = (await rowmill(['tasks', 'show', id], env)).stdout
+  const shown = (await called(['tasks', 'show', id], env)).stdout
   assert.match(shown, /state +succeeded\n/)
   assert.match(shown, /balance plays +7 records = 7 accepted \+ 0 rejected; 0 blank lines\n/)
   assert.match(
-    (await rowmill(['tasks', '--state', 'succeeded'], env)).stdout,
+    (await called(['tasks', '--state', 'succeeded'], env)).stdout,
     new RegExp(`^${id} +succeeded +song-plays`, 'm'),
   )
 
   const cancelled = await rowmill(['tasks', 'cancel', id], env)
   assert.equal(cancelled.code, 1)
   assert.match(cancelled.stderr, /has ended \(succeeded\); it can no longer be cancelled/)
-  const retried = await rowmill(['tasks', 'retry', id], env)
+  const retried = await called(['tasks', 'retry', id], env)
   assert.match(retried.stdout, /^\w{26}\n$/)
   assert.notEqual(retried.stdout.trim(), id)
 })
@@ -87,13 +88,13 @@ test('a file that breaks its contract: exit 1, the reason and the first rejects'
 test('what was done already is told, with its results; --again does it once more', async () => {
   const path = await file('twice.csv', 'Song,Date,Number of Plays\nTwice,2020-01-02,2\n')
   const push = ['push', path, '-p', 'song-plays']
-  const once = (await rowmill(push, env)).stdout.trim()
+  const once = (await called(push, env)).stdout.trim()
   const told = new RegExp(`^Task ${once} (has done|is doing) this already\\. Add --again to do it once more\\.\\n`)
-  const twice = await rowmill([...push, '--wait'], env)
+  const twice = await called([...push, '--wait'], env)
   assert.match(twice.stderr, new RegExp(`${told.source}Task ${once}\\n`))
   assert.deepEqual([twice.code, twice.stdout.split('\n')[1]], [0, 'Twice,2020-01-02,2'])
-  assert.match((await rowmill(push, env)).stderr, told)
-  const again = await rowmill([...push, '--again'], env)
+  assert.match((await called(push, env)).stderr, told)
+  const again = await called([...push, '--again'], env)
   assert.deepEqual([again.code, again.stderr], [0, ''])
   assert.notEqual(again.stdout.trim(), once)
 })
@@ -103,9 +104,9 @@ test('what was done already is told of a long file once it has been read', async
   const path = await file('long.csv', `Song,Date,Number of Plays\n${rows.join('')}`)
   const small = { ...env, ROWMILL_STATE: join(folder, 'state') }
   const push = ['push', path, '-p', 'song-plays', '--wait', '-o', join(folder, 'long')]
-  const first = await rowmill([...push, '--parts', '2'], small)
+  const first = await called([...push, '--parts', '2'], small)
   const [, id] = /^Task (\w{26})$/m.exec(first.stderr) ?? []
-  const { code, stderr } = await rowmill(push, small)
+  const { code, stderr } = await called(push, small)
   assert.equal(code, 0, stderr)
   assert.match(stderr, new RegExp(`^Task ${id} has done this already\\. Add --again`, 'm'))
   assert.match(stderr, /totals\.csv: 600,000 rows/)
@@ -113,7 +114,7 @@ test('what was done already is told of a long file once it has been read', async
 
 test('several files of one input are one task', async () => {
   const more = await file('more.csv', 'Song,Date,Number of Plays\nUmbrella,2020-01-02,750\n')
-  const { code, stdout } = await rowmill(['push', 'examples/plays.csv', more, '-p', 'song-plays', '--wait'], env)
+  const { code, stdout } = await called(['push', 'examples/plays.csv', more, '-p', 'song-plays', '--wait'], env)
   assert.deepEqual([code, stdout], [0, totals.replace(',250', ',1000')])
 })
 
@@ -122,7 +123,7 @@ test('the files of a directory are one task, and their table is called after it'
   await mkdir(plays)
   await file('sales/a.csv', 'id,name\n1,Ada\n')
   await file('sales/b.csv', 'name,id\nBob,2\n')
-  const { code, stderr } = await rowmill(['push', plays, '-p', 'load', '--wait'], env)
+  const { code, stderr } = await called(['push', plays, '-p', 'load', '--wait'], env)
   assert.equal(code, 0, stderr)
   assert.match(stderr, /^warehouse sales: 2 rows/m)
 })
@@ -137,8 +138,9 @@ test('what the service refuses is told in its words, and a wrong path before any
     [['examples', '-p', 'song-play'], /There is no pipeline song-play\. Did you mean song-plays\?/],
     [['none.csv', '-p', 'song-plays'], /There is no file none\.csv/],
   ] as const) {
-    const { code, stdout, stderr } = await rowmill(['push', ...args], env)
-    assert.deepEqual([code, stdout], [1, ''], args.join(' '))
-    assert.match(stderr, message)
+    const { error, stdout } = await called(['push', ...args], env)
+    assert.ok(error instanceof AppError && error.code !== 'unavailable', args.join(' '))
+    assert.equal(stdout, '')
+    assert.match(error.message, message)
   }
 })

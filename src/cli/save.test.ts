@@ -59,6 +59,10 @@ test('folders are made with those above them, and where none can be made that is
   await using folder = await mkdtempDisposable(join(tmpdir(), 'rowmill-save-'))
   const deep = join(folder.path, 'a/b/c')
   await Promise.all([makeFolder(deep), makeFolder(deep)])
+  for (let i = 0; i < 50; i++) {
+    // Each finds what is above missing, or just made by the other.
+    await Promise.all(['a', 'b'].map((name) => makeFolder(join(deep, String(i), name))))
+  }
   await makeFolder(deep)
   assert.deepEqual(await readdir(join(folder.path, 'a/b')), ['c'])
   await writeFile(join(folder.path, 'file'), '')

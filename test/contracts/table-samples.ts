@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { createReadStream } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { DuckDBInstance } from '@duckdb/node-api'
 import type { Target } from '../../src/model.ts'
 import type { ColumnType } from '../../src/table-schema.ts'
 import type { Delivered, Produced, TableSink } from '../../src/ports.ts'
 import type { Folder } from '../harness.ts'
+import { saveParquet } from '../parquet.ts'
 
 /** A database that a sink is opened on, and a way to look into it that is not the sink's. */
 export interface TableDatabase extends AsyncDisposable {
@@ -131,13 +131,6 @@ const duckdbTypes: Readonly<Record<string, string>> = {
 }
 
 async function writeParquet(path: string, columns: Columns, rows: readonly (readonly Cell[])[]): Promise<void> {
-  const instance = await DuckDBInstance.create(':memory:')
-  const connection = await instance.connect()
   const quoted = columns.map(([name, type]) => `"${name.replaceAll('"', '""')}" ${duckdbTypes[type] ?? type}`)
-  await connection.run(`CREATE TABLE t (${quoted.join(', ')})`)
-  for (const row of rows)
-    await connection.run(`INSERT INTO t VALUES (${row.map((_, i) => `$${i + 1}`).join(', ')})`, [...row])
-  await connection.run(`COPY t TO '${path}' (FORMAT parquet)`)
-  connection.closeSync()
-  instance.closeSync()
+  await saveParquet(path, quoted.join(', '), rows)
 }

@@ -17,6 +17,7 @@ import {
   temporaryFolder,
   text,
 } from '../harness.ts'
+import { called } from '../rowmill.ts'
 
 const header = 'Song,Date,Number of Plays\n'
 const good = 'Umbrella,2020-01-01,1\n'
@@ -138,6 +139,16 @@ async function run(file: string) {
   return { code, stderr: program.stderr(), files: await filesIn(out), out }
 }
 
+/** The same in this process. That the shell is told by the exit code is seen of what is no file. */
+async function runInside(file: string) {
+  const out = folder.at('out', file)
+  const { code, error, stdout, stderr } = await called(['run', 'song-plays', folder.at(file), '-o', out])
+  assert.equal(error, undefined)
+  assert.equal(stdout, '')
+  assertNoTrace(stderr)
+  return { code, stderr, files: await filesIn(out), out }
+}
+
 /** The same by the service. */
 async function work(file: string, body: string | Uint8Array): Promise<TaskAnswer> {
   const { task } = await send(service, body, { name: file, pipeline: 'song-plays' })
@@ -148,7 +159,7 @@ suite('a file that breaks the contract is rejected', { concurrency: 2 }, () => {
   for (const { what, file, body, message, rejects, balance } of cases) {
     test(what, async () => {
       await writeFile(folder.at(file), body)
-      const [ran, task] = await Promise.all([run(file), work(file, body)])
+      const [ran, task] = await Promise.all([runInside(file), work(file, body)])
 
       assert.equal(task.state, 'failed')
       assert.equal(task.error?.code, 'rejected')

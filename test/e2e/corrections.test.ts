@@ -15,12 +15,15 @@ import {
   startService,
   temporaryFolder,
 } from '../harness.ts'
+import { called } from '../rowmill.ts'
 import { freshDatabase, missing, query } from '../servers.ts'
 
 let folder: Folder
 before(async () => {
   folder = await temporaryFolder()
   await mkdir(folder.at('mine'))
+  // What is called in this process finds its files there, as the others do.
+  process.chdir(folder.path)
   await writeFile(
     folder.at('mine', 'people.yaml'),
     `
@@ -52,6 +55,14 @@ async function rowmill(service: Service, ...args: string[]) {
   return { code, stdout: program.stdout(), stderr: program.stderr() }
 }
 
+/** The same in this process, of a command that is not refused. */
+async function inside(service: Service, ...args: string[]): ReturnType<typeof rowmill> {
+  const { code, error, stdout, stderr } = await called(args, { ROWMILL_URL: service.url })
+  assert.equal(error, undefined)
+  assertNoTrace(stderr)
+  return { code: code ?? null, stdout, stderr }
+}
+
 /** Puts right what `only` says, as somebody with a spreadsheet would. */
 async function correct(from: string, to: string, amount: string, only: (code: string) => boolean): Promise<void> {
   const [header = [], ...records] = parse(await readFile(folder.at(from)))
@@ -80,7 +91,7 @@ test('rejects are put right in two rounds; every record is there, and the family
   assert.match(first.stderr, new RegExp(`^Then send it back: \\./rowmill push FILE --corrects ${root.id} --wait$`, 'm'))
 
   await correct('one/rejects.fixable.csv', 'fixed.csv', '1,5', (code) => code !== 'quote-error')
-  const second = await rowmill(service, 'push', 'fixed.csv', '--corrects', root.id, '--wait', '-o', 'two')
+  const second = await inside(service, 'push', 'fixed.csv', '--corrects', root.id, '--wait', '-o', 'two')
   assert.equal(second.code, 3, second.stderr)
   assert.match(second.stderr, /^All together: 1000 records = 990 accepted \+ 10 rejected \+ 0 left out$/m)
   const child = await taskOf(service, second.stderr)
@@ -89,7 +100,7 @@ test('rejects are put right in two rounds; every record is there, and the family
   assert.match(again.stderr, new RegExp(`is corrected by task ${child.id} already`))
 
   await correct('two/rejects.fixable.csv', 'last.csv', '1,5', (code) => code === 'missing-cell')
-  const third = await rowmill(service, 'push', 'last.csv', '--corrects', child.id, '--wait', '-o', 'three')
+  const third = await inside(service, 'push', 'last.csv', '--corrects', child.id, '--wait', '-o', 'three')
   assert.equal(third.code, 0, third.stderr)
   const parts = await Promise.all(['one', 'two', 'three'].map((out) => readFile(folder.at(out, 'rows.csv'), 'utf8')))
   const ids = parts.flatMap((text) => parse(text, { from: 2 }).map(([id]) => Number(id)))
@@ -97,7 +108,7 @@ test('rejects are put right in two rounds; every record is there, and the family
     ids.toSorted((a, b) => a - b),
     Array.from({ length: 1000 }, (_, i) => i),
   )
-  const shown = await rowmill(service, 'tasks', 'show', root.id)
+  const shown = await inside(service, 'tasks', 'show', root.id)
   assert.match(shown.stdout, new RegExp(`corrected by +${child.id}\n`))
   assert.match(shown.stdout, /family +1000 records = 1000 accepted \+ 0 rejected \+ 0 left out\n/)
 })
@@ -127,14 +138,14 @@ test('what a task has put into a table stays when its rejects come in later, tho
   await query(database.url, "INSERT INTO people VALUES (9, 'old')")
   await writeFile(folder.at('people.csv'), 'id,name\n1,a\nx,b\n3\n')
   const load = ['push', 'people.csv', '-p', 'load', '--param', 'mode=replace', '--wait', '-o', 'loaded-one']
-  const first = await rowmill(service, ...load)
+  const first = await inside(service, ...load)
   assert.equal(first.code, 3, first.stderr)
   const rows = () => query(database.url, 'SELECT id, name FROM people ORDER BY id')
   assert.equal(await rows(), '1\ta')
   const list = await readFile(folder.at('loaded-one', 'rejects.fixable.csv'), 'utf8')
   await writeFile(folder.at('fixed.csv'), list.replace(',x,b,', ',2,b,').replace(',,,3\n', ',3,c,3\n'))
   const { id } = await taskOf(service, first.stderr)
-  const second = await rowmill(service, 'push', 'fixed.csv', '--corrects', id, '--wait')
+  const second = await inside(service, 'push', 'fixed.csv', '--corrects', id, '--wait')
   assert.equal(second.code, 0, second.stderr)
   assert.match(second.stderr, /^warehouse people: 2 rows \(2 inserted\)$/m)
   assert.equal(await rows(), '1\ta\n2\tb\n3\tc')

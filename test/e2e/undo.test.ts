@@ -15,6 +15,7 @@ import {
   startService,
   temporaryFolder,
 } from '../harness.ts'
+import { called } from '../rowmill.ts'
 
 let folder: Folder
 before(async () => {
@@ -38,6 +39,14 @@ async function rowmill(env: Record<string, string>, ...args: string[]) {
   const code = await program.exited
   assertNoTrace(program.stderr())
   return { code, stdout: program.stdout().trim(), stderr: program.stderr() }
+}
+
+/** The same in this process, of a command that is not refused. */
+async function inside(env: Record<string, string>, ...args: string[]): ReturnType<typeof rowmill> {
+  const { code, error, stdout, stderr } = await called(args, env)
+  assert.equal(error, undefined)
+  assertNoTrace(stderr)
+  return { code: code ?? null, stdout: stdout.trim(), stderr }
 }
 
 function rows(name: string, sql = 'SELECT id, name FROM people ORDER BY id'): unknown[][] {
@@ -65,8 +74,8 @@ test('a plan says what a load comes to, binds it, and the load is undone', async
   const env = environment('served')
   await using service = await startService({ data: folder.at('served'), env })
   const url = { ...env, ROWMILL_URL: service.url }
-  const push = (file: string, ...more: string[]) =>
-    rowmill(url, 'push', file, '-p', 'put', '--wait', ...upsert, ...more)
+  const pushOf = (file: string) => ['push', folder.at(file), '-p', 'put', '--wait', ...upsert]
+  const push = (file: string, ...more: string[]) => inside(url, ...pushOf(file), ...more)
   assert.equal((await push('old.csv')).code, 0)
 
   const planned = await push('fresh.csv', '--dry-run')
@@ -79,7 +88,7 @@ test('a plan says what a load comes to, binds it, and the load is undone', async
   // Somebody else comes first.
   using db = new DatabaseSync(folder.at('served.db'))
   db.exec("UPDATE people SET name = 'Ben' WHERE id = 2")
-  const refused = await push('fresh.csv', '--plan', planned.stdout)
+  const refused = await rowmill(url, ...pushOf('fresh.csv'), '--plan', planned.stdout)
   assert.equal(refused.code, 1)
   assert.match(refused.stderr, /not what the plan says.*rows: 1 inserted, 0 updated, 2 unchanged/)
   assert.equal(rows('served').length, 2)
@@ -93,7 +102,7 @@ test('a plan says what a load comes to, binds it, and the load is undone', async
   const id = /^Task (\w{26})$/m.exec(done.stderr)?.[1] ?? ''
 
   db.exec("UPDATE people SET name = 'Cyd' WHERE id = 3")
-  const undone = await rowmill(url, 'tasks', 'undo', id, '--wait')
+  const undone = await inside(url, 'tasks', 'undo', id, '--wait')
   assert.equal(undone.code, 3, undone.stderr)
   assert.match(undone.stderr, /^rows: 1 row restored, 1 row left/m)
   assert.match(undone.stderr, /^ {2}left: id 3$/m)
@@ -107,20 +116,20 @@ test('a plan says what a load comes to, binds it, and the load is undone', async
   const twice = await rowmill(url, 'tasks', 'undo', id)
   assert.equal(twice.code, 1)
   assert.match(twice.stderr, new RegExp(`undone by task ${undone.stdout} already`))
-  assert.match((await rowmill(url, 'tasks', 'show', undone.stdout)).stdout, /undone rows +1 row restored/)
+  assert.match((await inside(url, 'tasks', 'show', undone.stdout)).stdout, /undone rows +1 row restored/)
 })
 
 test('what has put no rows into tables cannot be undone, and its dry run tells its outputs', async () => {
   await using service = await startService({ data: folder.at('files'), env: environment('files') })
   const plays = new URL('../../examples/plays.csv', import.meta.url).pathname
   const url = { ROWMILL_URL: service.url }
-  const planned = await rowmill(url, 'push', plays, '-p', 'song-plays', '--wait', '--dry-run')
+  const planned = await inside(url, 'push', plays, '-p', 'song-plays', '--wait', '--dry-run')
   assert.equal(planned.code, 0, planned.stderr)
   const [task] = (await json<{ tasks: TaskAnswer[] }>(await fetch(`${service.url}/v1/tasks`))).tasks
   assert.deepEqual([task?.outputs, task?.plan?.hash], [[], planned.stdout])
   const undo = (id = '') => fetch(`${service.url}/v1/tasks/${id}/undo`, { method: 'POST' })
   assert.equal((await undo(task?.id)).status, 409)
-  const { code, stderr } = await rowmill(
+  const { code, stderr } = await inside(
     url,
     'push',
     plays,
@@ -128,7 +137,7 @@ test('what has put no rows into tables cannot be undone, and its dry run tells i
     'song-plays',
     '--wait',
     '-o',
-    'out',
+    folder.at('out'),
     '--plan',
     planned.stdout,
   )
