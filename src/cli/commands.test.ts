@@ -110,16 +110,14 @@ test('without a service, push and tasks exit 4 and say how to start one', async 
 
 test('- as an output is standard output, wherever that is what there is without one', async () => {
   const generate = ['generate', 'plays', '--rows', '2']
-  const generated = (await called(generate)).stdout
-  const totals = 'Song,Date,Total Number of Plays for Date\nIn The End,2020-01-01,1500\n'
-  for (const [command, place, text] of [
-    [generate, '-', generated],
-    [generate, '/dev/stdout', generated],
-    [['run', 'song-plays', 'examples/plays.csv'], '-', totals],
+  const run = ['run', 'song-plays', 'examples/plays.csv']
+  for (const [command, place] of [
+    [generate, '-'],
+    [generate, '/dev/stdout'],
+    [run, '-'],
   ] as const) {
     const { code, stdout, stderr } = await rowmill([...command, '-o', place])
-    assert.equal(code, 0, stderr)
-    assert.equal(stdout.slice(0, text.length), text)
+    assert.deepEqual([code, stdout], [0, (await called(command)).stdout], stderr)
   }
 })
 
