@@ -40,7 +40,7 @@ test('two threads find what one does, lines of first values included', async () 
     row.repeat(1_150_000),
     '1.5,2020-01-01\r\n',
     row.repeat(99_999),
-    '1,never before or behind\r\n',
+    '1,never before and never behind\r\n',
     row.repeat(100_000),
   ]
   const file = await opened(`n,d\r\n${rows.join('')}`)
