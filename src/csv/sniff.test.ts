@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
+import { runs } from '../../test/runs.ts'
 import type { ReaderOptions } from '../definition.ts'
 import type { Dialect } from './dialect.ts'
 import { standardDialect } from './dialect.ts'
@@ -374,7 +375,7 @@ suite('any table with labels and values that look like something', () => {
         assert.equal(found.dialect.delimiter, written.delimiter)
         assert.deepEqual(cellsOf(bytes, found.dialect, found.header.start), rows)
       }),
-      { numRuns: 500 },
+      runs(150),
     )
   })
 })
@@ -428,7 +429,7 @@ test('any text at all gets an answer that holds together, and that given back ch
       )
       assert.ok(columns > 0 && again.columns > 0)
     }),
-    { numRuns: 2000 },
+    runs(500),
   )
 })
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { declare, mill, nothing, output } from '../../test/engine-fixture.ts'
+import { runs } from '../../test/runs.ts'
 import type { ParamSpec, Pipeline } from '../definition.ts'
 import type { ColumnType } from '../table-schema.ts'
 import { jobFile } from '../job.ts'
@@ -164,7 +165,7 @@ test('the bet and the careful way come to the same, for any file', async () => {
       })
       assert.equal(twice.report.outputs[1]?.rows, sound.length)
     }),
-    { numRuns: 12 },
+    runs(6),
   )
 })
 

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
 import { faults, inputsOf, mill, nothing, output } from '../../test/engine-fixture.ts'
+import { runs } from '../../test/runs.ts'
 import { checkParams } from '../pipeline/params.ts'
 
 const all = { rows: output('FROM file') }
@@ -96,7 +97,7 @@ test('every cell comes back as the text that it was', async () => {
       assert.equal(report.error, null)
       assert.deepEqual(parse(files['rows'] ?? '').slice(1), rows)
     }),
-    { numRuns: 25 },
+    runs(12),
   )
 })
 
