@@ -204,8 +204,8 @@ child:
   columns: { id: { unique: true } }
   foreignKeys: [{ fields: id, reference: { resource: parent, fields: id } }]
 parent: { columns: { id: string }, primaryKey: id }`)
-  const records = 1_500_000
-  const ids = Array.from({ length: records }, (_, i) => `${(i * 7919) % records}-`.padEnd(40, 'x'))
+  const records = 500_000
+  const ids = Array.from({ length: records }, (_, i) => `${(i * 7919) % records}-`.padEnd(120, 'x'))
   const text = `id\n${ids.join('\n')}\n`
   const { report, files } = await mill(
     { inputs, outputs: { n: output('SELECT count(*) AS n FROM child') } },
