@@ -277,13 +277,13 @@ test('a share of rejects is exactly that share', async () => {
 test('very many rejects are told one by one, in bounded memory', async () => {
   const { report, files } = await mill(
     { rejects: 'keep', inputs: { file: declare({ a: 'integer' }) }, outputs: { rows: output('FROM file') } },
-    { 'f.csv': `a\n${'x\n'.repeat(50_000)}` },
+    { 'f.csv': `a\n${'x\n'.repeat(20_000)}` },
     { memory: 150e6 },
   )
-  assert.equal(report.rejects?.count, 50_000)
+  assert.equal(report.rejects?.count, 20_000)
   assert.match(
     files['rejects'] ?? '',
-    /\nfile,50001,100000,50000,a,type-error,“x” is not an integer of at most 64 bits,x\n$/,
+    /\nfile,20001,40000,20000,a,type-error,“x” is not an integer of at most 64 bits,x\n$/,
   )
 })
 
