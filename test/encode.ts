@@ -5,7 +5,16 @@ import { multiByteEncodings } from '../src/csv/text/multi-byte.ts'
 /** Undefined for text that has a character which the encoding lacks. */
 export type Encode = (text: string) => Buffer | undefined
 
+const encoders = new Map<string, Encode>()
+
+/** Made once for each encoding: those of East Asia have thousands of characters. */
 export function encoderOf(encoding: string): Encode {
+  const encode = encoders.get(encoding) ?? createEncoder(encoding)
+  encoders.set(encoding, encode)
+  return encode
+}
+
+function createEncoder(encoding: string): Encode {
   if (encoding === 'utf-8') return (text) => Buffer.from(text)
   if (encoding === 'utf-16le') return (text) => Buffer.from(text, 'utf16le')
   if (encoding === 'utf-16be') return (text) => Buffer.from(text, 'utf16le').swap16()

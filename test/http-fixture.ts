@@ -54,6 +54,9 @@ export interface ServeOptions {
   readonly wrap?: (ingest: Ingest) => Ingest
 }
 
+/** They are the same for every service. */
+const builtIn = await loadPipelines([builtInFolder()])
+
 export async function serve({
   limits,
   timeouts,
@@ -73,7 +76,7 @@ export async function serve({
   })
   const blobs = given ?? (await openDiskBlobs(join(folder, 'blobs'), { log }))
   const queue = openLocalQueue(catalog, { pollMs: 60_000, log })
-  const pipelines = await loadPipelines([builtInFolder(), ...own])
+  const pipelines = own.length === 0 ? builtIn : await loadPipelines([builtInFolder(), ...own])
   const ingest = createIngest({
     catalog,
     blobs,

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { constants, crc32, deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
+import { runs } from '../../test/runs.ts'
 import { AppError } from '../errors.ts'
 import { unpack, type UnpackOptions } from './bytes.ts'
 import { refuseForeign } from './foreign.ts'
@@ -145,7 +146,7 @@ for (const [kind, pack] of [
         fc.asyncProperty(fc.array(member, { minLength: 1, maxLength: 6 }), async (members) => {
           await assertUnpacks(Buffer.concat(members.map(pack)), kind, Buffer.concat(members))
         }),
-        { numRuns: 30 },
+        runs(8),
       )
     })
 
@@ -165,7 +166,7 @@ for (const [kind, pack] of [
         fc.asyncProperty(fc.integer({ min: 10, max: packed.length - 1 }), async (at) => {
           await assertRefused(flipped(packed, at), /damaged|middle|behind/)
         }),
-        { numRuns: 50 },
+        runs(15),
       )
     })
 
@@ -257,7 +258,7 @@ suite('zip', () => {
       fc.asyncProperty(fc.integer({ min: 36, max: whole.length - 100 }), async (at) => {
         await assertRefused(flipped(whole, at), /damaged|middle|behind/)
       }),
-      { numRuns: 50 },
+      runs(15),
     )
   })
 

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { DuckDBInstance } from '@duckdb/node-api'
 import fc from 'fast-check'
+import { runs } from '../../test/runs.ts'
 import { escapeCell, keptEmpty, unescapeCell, unescapeSql } from './flat.ts'
 
 test('what would break a line is escaped, and nothing else, wherever it stands', () => {
@@ -34,7 +35,7 @@ test('what was escaped is put back, by SQL as well, and makes an empty text of o
         assert.deepEqual(await unescaped(escapeCell(cell)), [[cell]])
         assert.equal(unescapeCell(escapeCell(cell)), cell)
       }),
-      { numRuns: 300 },
+      runs(100),
     )
     assert.deepEqual(await unescaped(keptEmpty), [['']])
     assert.equal(unescapeCell(keptEmpty), '')

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import fc from 'fast-check'
 import { encoderOf } from '../../test/encode.ts'
+import { runs } from '../../test/runs.ts'
 import type { SourceMap } from './text/source-map.ts'
 import { showBytes } from './text/decoder.ts'
 import { transcode } from './transcode.ts'
@@ -28,13 +29,6 @@ async function textOf(bytes: Uint8Array, encoding: string, blockBytes?: number):
   const { text, map } = await transcoded(bytes, encoding, blockBytes)
   await map[Symbol.asyncDispose]()
   return text
-}
-
-const encoders = new Map<string, ReturnType<typeof encoderOf>>()
-function encoderCache(encoding: string): ReturnType<typeof encoderOf> {
-  const encode = encoders.get(encoding) ?? encoderOf(encoding)
-  encoders.set(encoding, encode)
-  return encode
 }
 
 const encodings = [
@@ -70,7 +64,7 @@ for (const encoding of encodings) {
         fc.asyncProperty(nasty, fc.integer({ min: 1, max: 9 }), async (bytes, blockBytes) => {
           assert.deepEqual(await textOf(bytes, encoding, blockBytes), await textOf(bytes, encoding))
         }),
-        { numRuns: 60 },
+        runs(20),
       )
     })
 
@@ -85,7 +79,7 @@ for (const encoding of encodings) {
           const shown = showBytes(bytes, encoding)
           assert.equal(text.filter((byte) => byte === 0xff).length, shown.match(/\\x[89a-f][0-9a-f]/g)?.length ?? 0)
         }),
-        { numRuns: 60 },
+        runs(20),
       )
     })
   })
@@ -108,7 +102,7 @@ test('what was encoded is decoded, with or without a mark', async () => {
     ['big5', '姓名,地址\n許功蓋,臺北市\n'],
   ]
   for (const [encoding, text] of samples) {
-    const bytes = encoderCache(encoding)(text)
+    const bytes = encoderOf(encoding)(text)
     assert.ok(bytes, encoding)
     for (const blockBytes of [1, 3, undefined]) {
       assert.equal((await textOf(bytes, encoding, blockBytes)).toString(), text, encoding)
@@ -116,7 +110,7 @@ test('what was encoded is decoded, with or without a mark', async () => {
     assert.equal(showBytes(bytes, encoding), text)
   }
   for (const encoding of ['utf-8', 'utf-16le', 'utf-16be'] as const) {
-    const marked = encoderCache(encoding)('\ufeffa,ü\n\ufeff')
+    const marked = encoderOf(encoding)('\ufeffa,ü\n\ufeff')
     assert.ok(marked)
     assert.equal((await textOf(marked, encoding)).toString(), 'a,ü\n\ufeff')
   }
@@ -132,7 +126,7 @@ test('every control character of ASCII stays what it is', async () => {
   for (const encoding of encodings.filter((name) => !name.startsWith('utf-16'))) {
     assert.deepEqual(await textOf(ascii, encoding), ascii, encoding)
     // Behind something that is not ASCII they take another way.
-    const other = ['é', 'α', '中', '가'].map(encoderCache(encoding)).find((bytes) => bytes !== undefined)
+    const other = ['é', 'α', '中', '가'].map(encoderOf(encoding)).find((bytes) => bytes !== undefined)
     assert.ok(other)
     for (const first of [other, Buffer.of(0xff)]) {
       assert.ok(showBytes(Buffer.concat([first, ascii]), encoding).endsWith(ascii.toString('latin1')), encoding)
@@ -194,7 +188,7 @@ suite('the way back', () => {
   test('finds every line, in any order, with blocks of any size', async () => {
     await fc.assert(
       fc.asyncProperty(one, async ({ encoding, mark, lines, blockBytes, ascending }) => {
-        const encode = encoderCache(encoding)
+        const encode = encoderOf(encoding)
         const begin = mark && encoding.startsWith('utf') ? encode('\ufeff') : Buffer.alloc(0)
         assert.ok(begin)
         const [parts, places] = [[begin], [] as { text: number; source: number; length: number; bytes: Buffer }[]]
@@ -216,7 +210,7 @@ suite('the way back', () => {
           assert.deepEqual(found, { offset: place.source, bytes: place.bytes })
         }
       }),
-      { numRuns: 150 },
+      runs(50),
     )
   })
 

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
 import { declare, faults, inputsOf, mill, output } from '../../test/engine-fixture.ts'
+import { runs } from '../../test/runs.ts'
 
 const kept = { rejects: 'keep', outputs: { rows: output('FROM file') } } as const
 const people = { ...kept, inputs: { file: declare({ id: 'integer', name: 'string', born: 'date' }) } }
@@ -153,7 +154,7 @@ test('every cell comes back as it was, whatever is in it', async () => {
         records,
       )
     }),
-    { numRuns: 12 },
+    runs(6),
   )
 })
 

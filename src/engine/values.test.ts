@@ -1,30 +1,40 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { before, suite, test } from 'node:test'
 import { faults, inputsOf, mill, output } from '../../test/engine-fixture.ts'
 import { plainField, plainSchema } from '../table-schema.ts'
 
-/** Runs one column, declared as in YAML, over cells; gives each cell's value as text, or its reject code. */
-async function read(declared: string, cells: readonly string[]): Promise<string[]> {
-  const rows = cells.map((cell, i) => `${i},"${cell.replaceAll('"', '""')}"\n`).join('')
+/** Columns as declared in YAML, each in a file of its own, in one run: each cell's value as text, or its reject code. */
+async function read(columns: readonly { declared: string; cells: readonly string[] }[]): Promise<string[][]> {
+  const texts = columns.map(({ cells }, c): [string, string] => {
+    const rows = cells.map((cell, i) => `${i},"${cell.replaceAll('"', '""')}"\n`)
+    return [`f${c}.csv`, `k,v${c}\n${rows.join('')}`]
+  })
   const result = await mill(
     {
       rejects: 'keep',
-      inputs: inputsOf(`file: { columns: { k: integer, v: ${declared} } }`),
-      outputs: { rows: output('SELECT k, v::VARCHAR AS v FROM file', 'ndjson') },
+      inputs: inputsOf(
+        columns.map(({ declared }, c) => `f${c}: { columns: { k: integer, v${c}: ${declared} } }`).join('\n'),
+      ),
+      outputs: Object.fromEntries(
+        columns.map((_, c) => [`rows${c}`, output(`SELECT k, v${c}::VARCHAR AS v FROM f${c}`, 'ndjson')]),
+      ),
     },
-    { 'v.csv': `k,v\n${rows}` },
+    Object.fromEntries(texts),
   )
-  assert.equal(result.report.error, null, declared)
-  const values: string[] = cells.map(() => '')
-  for (const line of (result.files['rows'] ?? '').split('\n').filter((one) => one !== '')) {
-    const { k, v } = JSON.parse(line) as { k: number; v: string | null }
-    values[k] = v ?? 'NULL'
-  }
-  for (const fault of await faults(result)) {
-    const [, line, code] = /^(\d+) v ([a-z-]+):/.exec(fault) ?? []
-    values[Number(line) - 2] = code ?? fault
-  }
-  return values
+  assert.equal(result.report.error, null)
+  const told = await faults(result)
+  return columns.map(({ cells }, c) => {
+    const values: string[] = cells.map(() => '')
+    for (const line of (result.files[`rows${c}`] ?? '').split('\n').filter((one) => one !== '')) {
+      const { k, v } = JSON.parse(line) as { k: number; v: string | null }
+      values[k] = v ?? 'NULL'
+    }
+    for (const fault of told) {
+      const [, line, column, code] = /^(\d+) v(\d+) ([a-z-]+):/.exec(fault) ?? []
+      if (Number(column) === c) values[Number(line) - 2] = code ?? fault
+    }
+    return values
+  })
 }
 
 const table: readonly (readonly [what: string, declared: string, cells: Readonly<Record<string, string>>])[] = [
@@ -274,13 +284,18 @@ const table: readonly (readonly [what: string, declared: string, cells: Readonly
   ['a date that is never missing', '{ type: date, missingValues: [] }', { '': 'type-error' }],
 ]
 
-for (const [what, declared, cells] of table) {
-  test(`${what} takes what it means and nothing else`, async () => {
-    const texts = Object.keys(cells)
-    const read1 = await read(declared, texts)
-    assert.deepEqual(Object.fromEntries(texts.map((text, i) => [text, read1[i]])), cells)
+suite('a column takes what it means and nothing else', () => {
+  let values: readonly string[][] = []
+  before(async () => {
+    values = await read(table.map(([, declared, cells]) => ({ declared, cells: Object.keys(cells) })))
   })
-}
+  for (const [i, [what, , cells]] of table.entries()) {
+    test(what, () => {
+      const found = Object.keys(cells).map((text, at) => [text, values[i]?.[at]])
+      assert.deepEqual(Object.fromEntries(found), cells)
+    })
+  }
+})
 
 test('a constraint is asked of every value, and its message says which rule was broken', async () => {
   const result = await mill(

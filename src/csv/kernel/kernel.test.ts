@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
+import { runs } from '../../../test/runs.ts'
 import { columnEvidence } from '../evidence.ts'
 import { shapeOf, shapes } from '../shapes.ts'
 import { Kernel } from './kernel.ts'
@@ -77,7 +78,7 @@ suite('the kernel', () => {
         for (const cell of cells) expected[shapeOf(cell)] = (expected[shapeOf(cell)] ?? 0) + 1
         assert.deepEqual(counts, expected)
       }),
-      { numRuns: 3000 },
+      runs(3000),
     )
   })
 })

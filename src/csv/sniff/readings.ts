@@ -116,10 +116,11 @@ function quotesOf(window: Buffer, delimiter: string): (string | null)[] {
   // Where some cell begins with a quote, even behind spaces, a quote may have been opened there: that must not become
   // text unseen.
   const isOpened =
-    window[0] === 0x22 ||
-    [delimiter, '\n', '\r', '\ufeff'].some((before) =>
-      ['', ' ', '  '].some((spaces) => window.includes(`${before}${spaces}"`)),
-    )
+    hasQuotes &&
+    (window[0] === 0x22 ||
+      [delimiter, '\n', '\r', '\ufeff'].some((before) =>
+        ['', ' ', '  '].some((spaces) => window.includes(`${before}${spaces}"`)),
+      ))
   return ['"', ...(hasApostrophes ? ["'"] : []), ...(hasQuotes && !isOpened ? [null] : [])]
 }
 

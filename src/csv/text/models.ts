@@ -48,17 +48,28 @@ function alphabetic({ letters, pieces = '', share = 1, signs: signsShare = 0.08 
   return { share, probability }
 }
 
+/** Characters of 16 bits each, and the share of the text that they are. */
+type Group = readonly [part: number, chars: string]
+
 /** One group of characters after the other: a share of the text each, evenly spread. */
-function grouped(groups: readonly (readonly [part: number, chars: Iterable<string>])[], share = 1): Model {
-  const known = new Map<string, number>()
-  for (const [part, chars] of groups) {
-    const set = new Set(chars)
-    for (const char of set) {
-      if (!known.has(char)) known.set(char, part / set.size)
+function grouped(groups: readonly Group[], share = 1): Model {
+  // By code, 1 for the first group. Made anew for every file, of thousands of characters: that has to be cheap.
+  const firsts = new Uint8Array(0x10000)
+  const latests = new Uint8Array(0x10000)
+  const sizes = groups.map(([, chars], i) => {
+    let size = 0
+    for (let at = 0; at < chars.length; at++) {
+      const code = chars.charCodeAt(at)
+      if (latests[code] === i + 1) continue
+      latests[code] = i + 1
+      if (firsts[code] === 0) firsts[code] = i + 1
+      size++
     }
-  }
+    return size
+  })
+  const each = groups.map(([part], i) => part / (sizes[i] ?? 1))
   const probability = (char: string, script: Script): number => {
-    const listed = known.get(char)
+    const listed = each[(firsts[char.charCodeAt(0)] ?? 0) - 1]
     if (listed !== undefined) return listed
     return script === 'han' || script === 'hangul' ? 1e-7 : script === 'sign' ? unusual / 10 : never / 10
   }
@@ -66,25 +77,26 @@ function grouped(groups: readonly (readonly [part: number, chars: Iterable<strin
 }
 
 /** The characters of an encoding that begin with a byte from such a range. */
-function rows(encoding: string, from: number, to: number): string[] {
+function rows(encoding: string, from: number, to: number): string {
   const codes: number[] = []
   for (let lead = from; lead <= to; lead++) {
     for (let trail = encoding === 'big5' ? 0x40 : 0xa1; trail <= 0xfe; trail++) codes.push(lead, trail, 0x0a)
   }
   const text = new TextDecoder(encoding).decode(Buffer.from(codes))
-  return text.split('\n').filter((char) => char.length === 1 && char !== '\ufffd')
+  // Without the line ends, and what does not mean one character.
+  return text.replaceAll(/[\0-\x7f\ufffd\ud800-\udfff]+/g, '')
 }
 
-function range(first: string, last: string): string[] {
-  const [from = 0, to = 0] = [first.codePointAt(0), last.codePointAt(0)]
-  return Array.from({ length: to - from + 1 }, (_, i) => String.fromCodePoint(from + i))
+function range(first: string, last: string): string {
+  const [from, to] = [first.charCodeAt(0), last.charCodeAt(0)]
+  return String.fromCharCode(...Array.from({ length: to - from + 1 }, (_, i) => from + i))
 }
 
 type Alphabet = keyof typeof alphabets
 export type Tongue = Alphabet | 'chinese' | 'traditional' | 'japanese' | 'katakana' | 'korean'
 
 /** The shares are a guess at those of tables, in which names and addresses are more than sentences. */
-const eastern: Readonly<Record<Exclude<Tongue, Alphabet>, () => readonly (readonly [number, Iterable<string>])[]>> = {
+const eastern: Readonly<Record<Exclude<Tongue, Alphabet>, () => readonly Group[]>> = {
   chinese: () => [
     [0.55, frequent.chinese],
     [0.05, eastSigns],

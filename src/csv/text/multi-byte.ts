@@ -161,10 +161,11 @@ function putBack(text: string): string {
  * that EUC-KR leaves free. By the two bytes as a number.
  */
 function unifiedHangul(decoder: TextDecoder): ReadonlyMap<number, string> {
-  const standard = new Set<string>()
+  const pairs: number[] = []
   for (let lead = 0xb0; lead <= 0xc8; lead++) {
-    for (let trail = 0xa1; trail <= 0xfe; trail++) standard.add(decoder.decode(Buffer.from([lead, trail])))
+    for (let trail = 0xa1; trail <= 0xfe; trail++) pairs.push(lead, trail)
   }
+  const standard = new Set(decoder.decode(Buffer.from(pairs)))
   // Two signs came later than the decoder's table.
   const table = new Map([
     [0xa2e6, '€'],

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
+import { runs } from '../../../test/runs.ts'
 import { checkUtf8, decodeUtf8 } from './utf8.ts'
 
 let folder = ''
@@ -40,7 +41,7 @@ test('finds the first byte that is no UTF-8, however the file is read', async ()
       const { bad } = await checkUtf8(path, new AbortController().signal, blockBytes)
       assert.equal(bad, firstFault(all))
     }),
-    { numRuns: 500 },
+    runs(150),
   )
 })
 
@@ -69,6 +70,6 @@ test('tells text from bytes that are none, and loses nothing', () => {
       assert.deepEqual(Buffer.concat(back), all)
       for (const piece of pieces) assert.ok(typeof piece === 'string' || (piece.length === 1 && !isUtf8(piece)))
     }),
-    { numRuns: 500 },
+    runs(150),
   )
 })
