@@ -1,11 +1,12 @@
 /**
- * Files are sent and loaded while processes are killed and frozen, bells ring more often than they should, and tasks are
- * cancelled at any moment. In the end each file has one upload and one task, each row of a task that has succeeded is there
- * once, and of one that was cancelled none.
+ * Files are sent and loaded while processes are killed and frozen, bells ring more often than they should, tasks are
+ * cancelled at any moment, and some are poison. In the end each file has one upload and one task, each row of a task that
+ * has succeeded is there once, and of one that was cancelled none.
  */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import type { Queue } from '../../src/ports.ts'
 import { check } from '../checker.ts'
 import { type Folder, until } from '../harness.ts'
@@ -33,7 +34,11 @@ const env = {
   ROWMILL_WORKERS: '2',
   ROWMILL_THREADS: '1',
   ROWMILL_PART_SIZE: '50KB',
+  ROWMILL_TASK_MEMORY: '500MB',
+  ROWMILL_PIPELINES: fileURLToPath(new URL('../pipelines', import.meta.url)),
 }
+/** From so many kills on, one task that never ends is there all the time. */
+const longStorm = 50
 
 interface Sent {
   readonly name: string
@@ -41,6 +46,7 @@ interface Sent {
   readonly upload: string
   readonly sha256: string
   readonly task: string
+  readonly pipeline: 'load' | 'hungry' | 'endless'
   readonly mayBeCancelled: boolean
 }
 
@@ -54,6 +60,10 @@ export async function storm(
   await using queue = await stack.openQueue()
   await using fleet = await startFleet(stack, env)
   const sent: Sent[] = []
+  const endless =
+    kills < longStorm
+      ? undefined
+      : await send(fleet, { name: 'endless.csv', pipeline: 'endless', firstId: 1e6 }, chance)
   const end = new AbortController()
   const sending = Promise.all(
     Array.from({ length: clients }, (_, n) => sendOn(fleet, queue, n, chance.fork(), sent, end.signal)),
@@ -69,6 +79,10 @@ export async function storm(
     sending,
     sleep(60_000, undefined, { ref: false }).then(() => assert.fail('files do not come to an end')),
   ])
+  if (endless !== undefined) {
+    await cancel(fleet, endless)
+    sent.push(endless)
+  }
   const states = await ended(fleet, sent)
   // A bell for what has ended is nothing.
   if (queue !== undefined) await Promise.all(sent.map(({ task }) => queue.ring(task)))
@@ -87,7 +101,8 @@ export async function storm(
       },
     ],
   })
-  return { ...counts, files: sent.length, cancelled: sent.length - done.length }
+  const cancelled = sent.filter(({ task }) => states.get(task) === 'cancelled')
+  return { ...counts, files: sent.length, cancelled: cancelled.length }
 }
 
 /**
@@ -129,7 +144,10 @@ async function sendOn(
 ): Promise<void> {
   let waiting: string[] = []
   for (let nth = 0; !end.aborted; nth++) {
-    const one = await send(fleet, `${client}-${nth}.csv`, (client * 1_000 + nth) * 10_000, chance)
+    // One for certain, soon.
+    const pipeline = (client === 0 && nth === 1) || chance.is(0.03) ? 'hungry' : 'load'
+    const file = { name: `${client}-${nth}.csv`, pipeline, firstId: (client * 1_000 + nth) * 10_000 } as const
+    const one = await send(fleet, file, chance)
     sent.push(one)
     waiting.push(one.task)
     if (queue !== undefined && chance.is(0.3)) {
@@ -137,8 +155,7 @@ async function sendOn(
     }
     if (one.mayBeCancelled) {
       await sleep(chance.below(400))
-      const answer = await fleet.ask(`/v1/tasks/${one.task}/cancel`, () => ({ method: 'POST' }))
-      assert.ok([200, 409].includes(answer.status), await answer.text())
+      await cancel(fleet, one)
     }
     if (waiting.length < ahead) continue
     for (const task of waiting) await until(`${task} ends`, async () => isOver(await stateOf(fleet, task)))
@@ -146,10 +163,18 @@ async function sendOn(
   }
 }
 
-async function send(fleet: Fleet, name: string, firstId: number, chance: Chance): Promise<Sent> {
+async function cancel(fleet: Fleet, { task }: Sent): Promise<void> {
+  const answer = await fleet.ask(`/v1/tasks/${task}/cancel`, () => ({ method: 'POST' }))
+  assert.ok([200, 409].includes(answer.status), await answer.text())
+}
+
+type File = Pick<Sent, 'name' | 'pipeline'> & { readonly firstId: number }
+
+async function send(fleet: Fleet, { name, pipeline, firstId }: File, chance: Chance): Promise<Sent> {
   const ids = Array.from({ length: chance.between(1, 4_000) }, (_, i) => firstId + i)
   const body = Buffer.from(`id,text\n${ids.map((id) => `${id},some text of row ${id}\n`).join('')}`)
-  const path = `/v1/uploads?name=${name}&pipeline=load&param.table=people`
+  const param = pipeline === 'load' ? '&param.table=people' : ''
+  const path = `/v1/uploads?name=${name}&pipeline=${pipeline}${param}`
   for (;;) {
     const init = () => ({ method: 'PUT', body, headers: { 'idempotency-key': name } })
     const response = await fleet.ask(path, init)
@@ -162,7 +187,8 @@ async function send(fleet: Fleet, name: string, firstId: number, chance: Chance)
     assert.ok([200, 202].includes(response.status), `${response.status} ${text}`)
     const { upload, task } = JSON.parse(text) as { upload: { id: string }; task: { id: string } }
     const sha256 = createHash('sha256').update(body).digest('hex')
-    return { name, ids, upload: upload.id, sha256, task: task.id, mayBeCancelled: chance.is(0.15) }
+    const mayBeCancelled = pipeline === 'endless' || chance.is(0.15)
+    return { name, ids, upload: upload.id, sha256, task: task.id, pipeline, mayBeCancelled }
   }
 }
 
@@ -176,12 +202,13 @@ async function stateOf(fleet: Fleet, task: string): Promise<string> {
 /** How each task has ended, by its id; one for each file, and no other. */
 async function ended(fleet: Fleet, sent: readonly Sent[]): Promise<ReadonlyMap<string, string>> {
   const states = new Map<string, string>()
-  for (const { task, name, mayBeCancelled } of sent) {
+  for (const { task, name, pipeline, mayBeCancelled } of sent) {
     const state = await until(`the task of ${name} ends`, async () => {
       const latest = await stateOf(fleet, task)
       return isOver(latest) && latest
     })
-    if (state !== 'succeeded' && !(state === 'cancelled' && mayBeCancelled)) {
+    const right = { load: 'succeeded', hungry: 'failed', endless: 'cancelled' }[pipeline]
+    if (state !== right && !(state === 'cancelled' && mayBeCancelled)) {
       assert.fail(`${name} is ${state}: ${await (await fleet.ask(`/v1/tasks/${task}`)).text()}`)
     }
     states.set(task, state)
