@@ -47,7 +47,7 @@ export interface TestDatabase extends AsyncDisposable {
 export async function freshDatabase(kind: DatabaseKind): Promise<TestDatabase> {
   const server = await shared[kind]()
   const name = `app_${newId()}`
-  await query(server, `create database ${name}`)
+  await query(server, created[kind](name))
   const url = new URL(server)
   url.pathname = name
   return {
@@ -71,6 +71,12 @@ export async function dropDatabase(server: string, kind: DatabaseKind, name: str
       await sleep(250)
     }
   }
+}
+
+const created: Readonly<Record<DatabaseKind, (name: string) => string>> = {
+  // Else PostgreSQL copies page by page by way of its log, which takes three times as long.
+  postgres: (name) => `create database ${name} strategy file_copy`,
+  mariadb: (name) => `create database ${name}`,
 }
 
 const dropped: Readonly<Record<DatabaseKind, (name: string) => string>> = {

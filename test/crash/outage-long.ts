@@ -144,20 +144,21 @@ async function outage(
   await begin()
   const stop = new AbortController()
   let refused = 0
-  const sending = Array.from({ length: clients }, async (_, client) => {
+  const client = async (_: unknown, number: number) => {
     for (let nth = 0; !stop.signal.aborted; nth++) {
-      await sendUntilTaken(run, `${what} ${client} ${nth}`, () => refused++)
+      await sendUntilTaken(run, `${what} ${number} ${nth}`, () => refused++)
       await sleep(pauseMs)
     }
-  })
-  await sleep(seconds * 1_000)
+  }
+  const sending = Promise.all(Array.from({ length: clients }, client))
+  await Promise.race([sending, sleep(seconds * 1_000)])
   const during = all.length - before
   await end()
   const began = performance.now()
   await until(`the services are ready after this: ${what}`, async () => (await fetch(`${fleet.url}/readyz`)).ok)
   const ready = (performance.now() - began) / 1_000
   stop.abort()
-  await Promise.all(sending)
+  await sending
   await done(fleet, all.slice(before))
   const ended = (performance.now() - began) / 1_000
   say(
@@ -176,7 +177,7 @@ async function sendUntilTaken(
   const body = `id,text\n${row},${name}\n`
   const query = String(new URLSearchParams({ name: 'one.csv', pipeline: 'load', 'param.table': 'people' }))
   for (;;) {
-    const headers = { 'idempotency-key': name }
+    const headers = { 'idempotency-key': encodeURIComponent(name) }
     const response = await fetch(`${fleet.url}/v1/uploads?${query}`, { method: 'PUT', body, headers })
     const text = await response.text()
     if (response.ok) {
