@@ -54,11 +54,17 @@ interface Acknowledged {
   readonly row: string
 }
 
+/** How a server goes away, and comes back. */
+interface Manner {
+  readonly begin: () => Promise<void>
+  readonly end: () => Promise<void>
+}
+
 interface Run {
   readonly fleet: Fleet
   readonly all: Acknowledged[]
   /** A number that nobody else gets. */
-  nextRow(): number
+  readonly nextRow: () => number
 }
 
 for (const [name, servers] of remote) await goThrough(name, servers)
@@ -88,28 +94,23 @@ async function goThrough(name: StackName, servers: readonly Server[]): Promise<v
   await done(fleet, [await sendUntilTaken(run, 'first')])
   for (const { name: server, setting, kind } of servers) {
     const proxy = proxies.get(setting) ?? assert.fail(setting)
-    const process = kind && started.get(kind)
-    await outage(
-      run,
-      `${server} refuses connections`,
-      async () => proxy.set('reset'),
-      async () => proxy.set('pass'),
-    )
-    await outage(
-      run,
-      `${server} is out of reach`,
-      async () => proxy.set('hold'),
-      async () => {
+    const owner = kind && started.get(kind)
+    await outage(run, `${server} refuses connections`, {
+      begin: async () => proxy.set('reset'),
+      end: async () => proxy.set('pass'),
+    })
+    await outage(run, `${server} is out of reach`, {
+      begin: async () => proxy.set('hold'),
+      end: async () => {
         // Like a cable that is plugged in again: what was open is of no use to anybody.
         proxy.set('reset')
         proxy.set('pass')
       },
-    )
-    if (process !== undefined) {
-      // A queue that was just made must have been written down: RabbitMQ does so when it ends in good order.
-      if (kind === 'rabbitmq') await process.end().then(process.start)
-      await outage(run, `${server} is killed`, process.kill, process.start)
-    }
+    })
+    if (owner === undefined) continue
+    // A queue that was just made must have been written down: RabbitMQ does so when it ends in good order.
+    if (kind === 'rabbitmq') await restart(owner)
+    await outage(run, `${server} is killed`, { begin: () => owner.kill(), end: () => owner.start() })
   }
   await fleet.stop()
   await check({
@@ -126,6 +127,11 @@ async function goThrough(name: StackName, servers: readonly Server[]): Promise<v
   })
 }
 
+async function restart(server: TestServer): Promise<void> {
+  await server.end()
+  await server.start()
+}
+
 /** Another URL for the same, through a proxy. */
 async function lead(url: string): Promise<[url: string, proxy: Proxy]> {
   const place = /127\.0\.0\.1(:|%3A)(\d+)/.exec(url) ?? assert.fail(url)
@@ -133,12 +139,7 @@ async function lead(url: string): Promise<[url: string, proxy: Proxy]> {
   return [url.replace(place[0], `127.0.0.1${place[1]}${proxy.port}`), proxy]
 }
 
-async function outage(
-  run: Run,
-  what: string,
-  begin: () => Promise<unknown>,
-  end: () => Promise<unknown>,
-): Promise<void> {
+async function outage(run: Run, what: string, { begin, end }: Manner): Promise<void> {
   const { fleet, all } = run
   const before = all.length
   await begin()
