@@ -89,8 +89,8 @@ async function goThrough(name: StackName, servers: readonly Server[]): Promise<v
   }
   await using fleet = await startFleet({ ...stack, env: { ...stack.env, ...through } }, env)
   const all: Acknowledged[] = []
-  let row = 0
-  const run = { fleet, all, nextRow: () => ++row }
+  let rows = 0
+  const run = { fleet, all, nextRow: () => ++rows }
   await done(fleet, [await sendUntilTaken(run, 'first')])
   for (const { name: server, setting, kind } of servers) {
     const proxy = proxies.get(setting) ?? assert.fail(setting)
