@@ -79,7 +79,7 @@ function openPool(url: string, patience: Patience, log: Log): ServerPool {
   const pool = newPool(url, patience)
   // One that ends while it is used is told by the next call; unheard, it would end the process.
   pool.on('connect', (client) => void client.on('error', () => {}))
-  pool.on('error', (err) => log.warn({ err }, 'a session with the catalog’s server has ended'))
+  pool.on('error', ({ message }) => log.warn({ reason: message }, 'a session with the catalog’s server has ended'))
   return {
     async take() {
       const client = await pool.connect().catch((error: unknown) => {

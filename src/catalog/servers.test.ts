@@ -4,11 +4,16 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { suite, test } from 'node:test'
+import { sql } from 'kysely'
+import { startProxy } from '../../test/proxy.ts'
 import { freshDatabase, missing, query, startServer } from '../../test/servers.ts'
 import { taskOf } from '../../test/contracts/catalog-samples.ts'
 import { AppError } from '../errors.ts'
 import { createLog } from '../log.ts'
+import { openMysql } from './mysql.ts'
 import { migrate, migrationStatus, openCatalog } from './open.ts'
+import { openPostgres } from './postgres.ts'
+import { forRequests } from './remote.ts'
 
 const log = createLog('silent')
 
@@ -46,6 +51,27 @@ for (const kind of ['postgres', 'mariadb'] as const) {
           return true
         })
       }
+    })
+
+    test('that does not answer is unavailable in time, and there again with its server', async () => {
+      await using database = await freshDatabase(kind)
+      await using proxy = await startProxy({ host: '127.0.0.1', port: Number(new URL(database.url).port) })
+      const url = changed(database.url, (one) => (one.port = String(proxy.port)))
+      const patience = { ...forRequests, sessions: 1, connectMs: 200, answerMs: 400 }
+      const { db } = kind === 'postgres' ? openPostgres(url, patience, log) : openMysql(url, patience)
+      const ask = () => sql<{ n: unknown }>`select 1 as n`.execute(db).then(({ rows }) => Number(rows[0]?.n))
+      assert.equal(await ask(), 1)
+      proxy.set('hold')
+      // The second waits for the session of the first.
+      for (const answer of await Promise.allSettled([ask(), ask()])) {
+        const { reason } = answer as PromiseRejectedResult
+        assert.ok(reason instanceof AppError && reason.code === 'unavailable', String(reason))
+        assert.match(reason.message, /it does not answer|the connection broke off|cannot be reached/)
+      }
+      proxy.set('reset')
+      proxy.set('pass')
+      assert.equal(await ask(), 1)
+      await db.destroy()
     })
 
     test('that is newer than the code is refused, and one that was emptied says so', async () => {

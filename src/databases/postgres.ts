@@ -68,7 +68,7 @@ export function translated(server: Named, error: unknown): unknown {
 
 /** What pg says itself has no code. */
 function ofDriver({ message }: Error): Meaning | undefined {
-  if (message === 'timeout expired') return ['unavailable', 'it does not answer']
+  if (/^timeout (expired|exceeded)|^Query read timeout/.test(message)) return ['unavailable', 'it does not answer']
   if (!/Connection terminated|Client (was closed|has encountered)/.test(message)) return undefined
   return ['unavailable', 'the connection broke off']
 }
