@@ -35,6 +35,8 @@ export class Commits {
     await this.#enter()
     try {
       await this.#use.run((db) => {
+        // Nobody's: what is left of one that could not be rolled back.
+        if (db.isTransaction && this.#waiting.length === 0) db.exec('rollback')
         // A transaction that begins by reading and then writes would fail, not wait, when another process wrote between.
         if (!db.isTransaction) db.exec('begin immediate')
         db.exec('savepoint one')
@@ -81,6 +83,9 @@ export class Commits {
       await this.#use.run((db) => {
         if (db.isTransaction) db.exec(this.#waiting.length > 0 ? 'rollback to one; release one' : 'rollback')
       })
+    } catch (error) {
+      // Then none of what it has to do with may become durable. Whoever comes next rolls it back, and hears of it.
+      this.#settle(({ reject }) => reject(error))
     } finally {
       this.#leave()
     }
