@@ -57,8 +57,8 @@ export async function freshDatabase(kind: DatabaseKind): Promise<TestDatabase> {
 }
 
 /**
- * Drops a database, whoever is still connected to it. Only the server itself may end what it does there to keep tables in order; it does
- * so after a moment.
+ * Drops a database, whoever is still connected to it. Only the server itself may end what it does there to keep tables in
+ * order; it does so after a moment. And a session may end by itself just when it is to be ended.
  * @param server of another database there.
  */
 export async function dropDatabase(server: string, kind: DatabaseKind, name: string): Promise<void> {
@@ -67,7 +67,7 @@ export async function dropDatabase(server: string, kind: DatabaseKind, name: str
       await query(server, dropped[kind](name))
       return
     } catch (error) {
-      if (tries === 240 || !String(error).includes('pg_signal_backend')) throw error
+      if (tries === 240 || !/pg_signal_backend|Unknown thread id/.test(String(error))) throw error
       await sleep(250)
     }
   }

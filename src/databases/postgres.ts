@@ -27,6 +27,7 @@ const statesOf = (url: string): Readonly<Record<string, Meaning>> => ({
   '21': ['unprocessable', 'a key comes twice'],
   '2B': ['unprocessable', 'something depends on it'],
   '42P07': ['unavailable', 'another session has made the table'],
+  '42710': ['unavailable', 'there is a type of the same name, or another session makes the table just now'],
   '42701': ['unavailable', 'another session has added the column'],
   '57014': ['unavailable', 'the statement was cancelled'],
   '54': ['unprocessable', 'it is too much for it'],

@@ -41,6 +41,23 @@ test('PostgreSQL: tasks that append to one table at once both get there', { skip
   ])
 })
 
+test('PostgreSQL: of tasks that make one table at once, one does, and the others may try again', { skip }, async () => {
+  await using database = await openPostgres()
+  for (const table of ['one', 'two', 'three', 'four']) {
+    const tasks = ['ADA', 'BOB', 'CID', 'DAN']
+    const ended = await Promise.allSettled(
+      tasks.map((task) => load(database.sink, { ...ada, task: `${task}${table}`, target: { table } })),
+    )
+    assert.ok(ended.some(({ status }) => status === 'fulfilled'))
+    for (const one of ended) if (one.status === 'rejected') assert.equal(one.reason.code, 'unavailable', one.reason)
+  }
+  await database.run("CREATE TYPE five AS ENUM ('a')")
+  await assert.rejects(load(database.sink, { ...ada, target: { table: 'five' } }), {
+    code: 'unavailable',
+    message: /a type of the same name, or another session makes the table/,
+  })
+})
+
 test('PostgreSQL: rows that others put into a table that Rowmill made have no task', { skip }, async () => {
   await using database = await openPostgres()
   await load(database.sink, ada)
