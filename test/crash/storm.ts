@@ -35,6 +35,8 @@ const env = {
   ROWMILL_THREADS: '1',
   ROWMILL_PART_SIZE: '50KB',
   ROWMILL_TASK_MEMORY: '500MB',
+  // What never ends is interrupted by nearly each death.
+  ROWMILL_LOST_LEASES: '1000',
   ROWMILL_PIPELINES: fileURLToPath(new URL('../pipelines', import.meta.url)),
 }
 /** From so many kills on, one task that never ends is there all the time. */
