@@ -8,22 +8,12 @@ import { allEnded, answerOf, many } from '../requests.ts'
 import { startServer } from '../server.ts'
 import { table } from '../report.ts'
 import { allProcessorSeconds } from '../watch.ts'
-import { percentile } from './race.ts'
+import { type Lap, percentile } from './race.ts'
 
 export interface Place {
   readonly name: string
   /** The settings of a fresh one. */
   readonly env: () => Promise<Readonly<Record<string, string>>>
-}
-
-interface Lap {
-  /** Tasks a second, from the first upload to the last end. */
-  readonly rate: number
-  /** Milliseconds from a task's making to its beginning, of tasks that come one by one. */
-  readonly p50: number
-  readonly p99: number
-  /** Seconds of a processor for a thousand tasks, in the service and its child. */
-  readonly processor: number
 }
 
 const crowd = 200

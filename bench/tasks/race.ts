@@ -21,7 +21,7 @@ export interface Lap {
   /** Milliseconds from before a task is submitted to its beginning, of tasks that come one by one. */
   readonly p50: number
   readonly p99: number
-  /** Seconds of a processor that a thousand of the first tasks have cost in this process. */
+  /** Seconds of a processor that a thousand of the first tasks have cost, in this process or, of a service, in that and its child. */
   readonly processor: number
 }
 
