@@ -1,9 +1,8 @@
 /** Requests to a service, some at once. */
-
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** How many requests are on their way at most. */
-const abreast = 10
+/** How many are on their way at most. */
+export const abreast = 10
 
 /** Calls with 0, 1, 2 … as often as told. */
 export async function many(count: number, call: (n: number) => Promise<void>): Promise<void> {

@@ -4,13 +4,14 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { UploadAnswer } from '../src/cli/client.ts'
 import { temporaryFolder } from '../test/harness.ts'
-import { freshDatabase, freshQueue, startServer as startDatabase, type TestServer } from '../test/servers.ts'
+import { freshDatabase, freshQueue, type TestServer } from '../test/servers.ts'
 import type { BenchContext, BenchOptions } from './benchmark.ts'
 import { rowmill } from './measure.ts'
 import { playsFile, playsPerMegabyte } from './plays.ts'
 import { machine, table, writeSection } from './report.ts'
 import { allEnded, answerOf, many } from './requests.ts'
 import { type Server, startServer } from './server.ts'
+import { startServers } from './servers.ts'
 import { allProcessorSeconds } from './watch.ts'
 
 const fleets = [1, 2, 4]
@@ -31,14 +32,7 @@ export async function scale(options: BenchOptions, context: BenchContext): Promi
   const file = await playsFile(megabytes * playsPerMegabyte, context)
   await using folder = await temporaryFolder()
   await using stack = new AsyncDisposableStack()
-  const [database, broker] = await Promise.all([
-    startDatabase('postgres', { durable: true }),
-    startDatabase('rabbitmq'),
-  ])
-  stack.use(database)
-  stack.use(broker)
-  process.env['TEST_POSTGRES_URL'] = database.url
-  process.env['TEST_RABBITMQ_URL'] = broker.url
+  const { database, broker } = stack.use(await startServers())
   const shared = {
     ROWMILL_CATALOG_URL: stack.use(await freshDatabase('postgres')).url,
     ROWMILL_QUEUE_URL: await freshQueue(),

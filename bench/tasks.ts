@@ -4,12 +4,13 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { freshDatabase, freshQueue, startServer } from '../test/servers.ts'
+import { freshDatabase, freshQueue } from '../test/servers.ts'
 import { startSqs } from '../test/sqs-fixture.ts'
 import { temporaryFolder } from '../test/harness.ts'
 import type { BenchContext, BenchOptions } from './benchmark.ts'
 import { measure, median, turns } from './measure.ts'
 import { machine, roundsOf, table, writeSection } from './report.ts'
+import { startServers } from './servers.ts'
 import { profiles } from './tasks/profiles.ts'
 import type { Lap } from './tasks/race.ts'
 import { redisVersion, startRedis } from './tasks/redis.ts'
@@ -32,11 +33,7 @@ export async function tasks(options: BenchOptions, context: BenchContext): Promi
   const redis = await redisVersion()
   if (redis === undefined) throw new Error('Redis is not installed; on Debian or Ubuntu: apt-get install redis-server')
   await using stack = new AsyncDisposableStack()
-  const [database, broker] = await Promise.all([startServer('postgres', { durable: true }), startServer('rabbitmq')])
-  stack.use(database)
-  stack.use(broker)
-  process.env['TEST_POSTGRES_URL'] = database.url
-  process.env['TEST_RABBITMQ_URL'] = broker.url
+  stack.use(await startServers())
   const sqs = stack.use(await startSqs())
   const fresh = async () => stack.use(await freshDatabase('postgres')).url
 

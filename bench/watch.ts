@@ -15,26 +15,29 @@ export interface Watch extends Disposable {
 
 /** Seconds of a processor's time, in the process itself and in the system on its behalf, of all its threads so far. */
 export function processorSeconds(pid: number): number {
-  // Behind the command's name, which may hold anything, the 12th and 13th field.
-  const fields = content(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ') ?? []
-  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / ticks
+  const [own, system] = spent(pid)
+  return own + system
 }
 
 /** The same, of the children of this process that have ended. */
 export function endedChildrenSeconds(): number {
-  const fields = content('/proc/self/stat').split(') ').at(-1)?.split(' ') ?? []
-  return (Number(fields[13] ?? 0) + Number(fields[14] ?? 0)) / ticks
+  const [, , own, system] = spent('self')
+  return own + system
 }
 
 /** The same, of a process and all that is or was below it. */
 export function allProcessorSeconds(root: number): number {
   let sum = 0
-  for (const pid of tree(root)) {
-    const fields = content(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ') ?? []
-    // Of its own, and of its children that have ended.
-    for (const i of [11, 12, 13, 14]) sum += Number(fields[i] ?? 0) / ticks
-  }
+  for (const pid of tree(root)) for (const seconds of spent(pid)) sum += seconds
   return sum
+}
+
+/** In the process, and in the system on its behalf; and both of its children that have ended. */
+function spent(pid: number | 'self'): [own: number, system: number, childrensOwn: number, childrensSystem: number] {
+  // Behind the command's name, which may hold anything, the 12th field and those that follow.
+  const fields = content(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ') ?? []
+  const at = (i: number) => Number(fields[i] ?? 0) / ticks
+  return [at(11), at(12), at(13), at(14)]
 }
 
 /** A second in `/proc/PID/stat`, whatever the processor. */

@@ -12,7 +12,6 @@ import { usualKeeping } from '../src/catalog/keeping.ts'
 import { openCatalog } from '../src/catalog/open.ts'
 import type { Limits } from '../src/ingest/deps.ts'
 import { createIngest, type Ingest } from '../src/ingest/ingest.ts'
-import { newId } from '../src/ids.ts'
 import { createLog } from '../src/log.ts'
 import { type Output, type Role, roles, type Task } from '../src/model.ts'
 import { builtInFolder, loadPipelines } from '../src/pipeline/load.ts'
@@ -21,6 +20,7 @@ import type { Blobs, Catalog } from '../src/ports.ts'
 import { openLocalQueue } from '../src/queue/local.ts'
 import { createServer, type Timeouts } from '../src/http/server.ts'
 import type { Check } from '../src/http/service.ts'
+import { taskOf, upload } from './contracts/catalog-samples.ts'
 
 export interface Served extends AsyncDisposable {
   readonly url: string
@@ -185,25 +185,8 @@ export async function until(holds: () => Promise<boolean>): Promise<void> {
 
 /** A complete upload and a queued task of `owner`, straight from the catalog. */
 export async function insertTask({ catalog }: Served, owner = 'local', over: Partial<NewTask> = {}): Promise<Task> {
-  const upload = await catalog.createUpload({ id: newId(), owner, name: 'plays.csv' })
-  await catalog.completeUpload(upload.id)
-  return catalog.createTask({
-    id: newId(),
-    owner,
-    pipeline: 'song-plays',
-    pipelineText: 'secret: text',
-    params: {},
-    inputs: [{ input: 'plays', upload: upload.id, name: upload.name }],
-    retryOf: null,
-    corrects: null,
-    dryRun: false,
-    planHash: null,
-    undoes: null,
-    setName: null,
-    again: false,
-    repeatKey: null,
-    ...over,
-  })
+  const inputs = [{ input: 'plays', upload: await upload(catalog, owner), name: 'plays.csv' }]
+  return catalog.createTask(taskOf([], { owner, pipelineText: 'secret: text', params: {}, inputs, ...over }))
 }
 
 export const csv = 'Song,Date,Total Number of Plays for Date\nUmbrella,2020-01-02,250\n'

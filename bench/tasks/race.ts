@@ -1,5 +1,6 @@
 /** The same course for every queue: tasks that do nothing, as fast as they can be had, and then one now and then. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { abreast, many } from '../requests.ts'
 
 /** A queue, and those who work for it in this process. */
 export interface System extends AsyncDisposable {
@@ -21,12 +22,10 @@ export interface Lap {
   /** Milliseconds from before a task is submitted to its beginning, of tasks that come one by one. */
   readonly p50: number
   readonly p99: number
-  /** Seconds of a processor that a thousand of the first tasks have cost, in this process or, of a service, in that and its child. */
+  /** Seconds of a processor that a thousand of the first tasks have cost, in this process or the service and its child. */
   readonly processor: number
 }
 
-/** Submitters at once, and hands. */
-const abreast = 10
 /** Tasks that come one by one, and the milliseconds between two of them. */
 const single = { count: 300, everyMs: 20 }
 
@@ -56,17 +55,13 @@ export async function race(open: () => Promise<System>): Promise<void> {
   }
   // What is prepared and compiled at the first time is not what is measured.
   expect(abreast)
-  await Promise.all(Array.from({ length: abreast }, (_, i) => submit(`warm-${i}`)))
+  await many(abreast, (n) => submit(`warm-${n}`))
   await done
 
   expect(count)
   const cpu = process.cpuUsage()
   const began = performance.now()
-  let next = 0
-  const submitter = async () => {
-    for (let n = next++; n < count; n = next++) await submit(`task-${n}`)
-  }
-  await Promise.all(Array.from({ length: abreast }, submitter))
+  await many(count, (n) => submit(`task-${n}`))
   await done
   const seconds = (performance.now() - began) / 1000
   const { user, system: kernel } = process.cpuUsage(cpu)

@@ -3,6 +3,7 @@ import { openCatalog } from '../../src/catalog/open.ts'
 import { newId } from '../../src/ids.ts'
 import { createLog } from '../../src/log.ts'
 import { openQueue } from '../../src/queue/open.ts'
+import { taskOf } from '../../test/contracts/catalog-samples.ts'
 import { race, type System } from './race.ts'
 
 const [catalogUrl = '', queueUrl = ''] = process.argv.slice(2)
@@ -26,22 +27,7 @@ async function open(): Promise<System> {
     async submit(name) {
       const id = newId()
       names.set(id, name)
-      await catalog.createTask({
-        id,
-        owner: 'local',
-        pipeline: 'nothing',
-        pipelineText: 'about: Nothing.\n',
-        params: {},
-        inputs: [],
-        retryOf: null,
-        corrects: null,
-        dryRun: false,
-        planHash: null,
-        undoes: null,
-        setName: null,
-        again: true,
-        repeatKey: null,
-      })
+      await catalog.createTask(taskOf([], { id, pipeline: 'nothing', pipelineText: 'about: Nothing.\n', params: {} }))
       await queue.ring(id)
     },
     async work(hands, told) {

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import type { Recipe } from './recipe.ts'
 
 /**
- * Where its files are, in the folder. What stands for its plugins is an empty folder with the name of its own settings: it would
- * read those of all that it was installed with, and look for its modules in their folders before any other.
+ * Where its files are, in the folder. What stands for its plugins is an empty folder with the name of its own settings: it
+ * would read those of all that it was installed with, and look for its modules in their folders before any other.
  */
 const files = {
   settings: 'rabbitmq.conf',
