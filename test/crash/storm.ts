@@ -73,8 +73,8 @@ export async function storm(
   sending.catch(() => {})
   const isDone = async (task: string) => isOver(await stateOf(fleet, task))
   const counts = await strike(fleet, chance, kills, async () => {
-    const latest = sent.at(-1)
-    if (latest !== undefined) await until(`${latest.name} ends`, () => isDone(latest.task))
+    const latest = sent.slice(-clients * ahead)
+    await Promise.all(latest.map(({ name, task }) => until(`${name} ends`, () => isDone(task))))
   })
   end.abort()
   await Promise.race([
