@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { readRejects } from '../src/csv/listed.ts'
+import { Kernel } from '../src/csv/kernel/kernel.ts'
 import { runJob } from '../src/engine/run.ts'
 import type { InputSpec, Pipeline } from '../src/definition.ts'
 import { type ColumnType, plainField, plainSchema } from '../src/table-schema.ts'
@@ -17,6 +18,14 @@ export const nothing: Pipeline = {
   rejects: 'fail',
   inputs: { file: {} },
   outputs: {},
+}
+
+/** One for all jobs, as the child has it. */
+const kernel = await Kernel.load()
+
+/** Runs a job folder in this process, unwatched. */
+export function runFolder(folder: string): Promise<Report> {
+  return runJob(folder, { kernel, signal: new AbortController().signal, onProgress: () => {} })
 }
 
 export interface Result {
@@ -56,7 +65,7 @@ export async function mill(
       ...more,
     }
     await writeFile(join(folder, jobFile), JSON.stringify(job))
-    const report = await runJob(folder, { signal: new AbortController().signal, onProgress: () => {} })
+    const report = await runFolder(folder)
     await look(folder, report)
     const files: Record<string, string> = {}
     for (const { name, file } of report.outputs) files[name] = await readFile(join(folder, file), 'utf8')

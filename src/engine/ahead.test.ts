@@ -3,18 +3,16 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
-import { mill, nothing } from '../../test/engine-fixture.ts'
+import { mill, nothing, runFolder } from '../../test/engine-fixture.ts'
 import { Kernel } from '../csv/kernel/kernel.ts'
 import { passRecords } from '../csv/passage.ts'
 import { type Job, jobFile, type Report } from '../job.ts'
 import type { Passages } from './pass.ts'
-import { runJob } from './run.ts'
 
 const target = { table: 't', mode: 'append', key: [], drift: 'fail', undoable: false } as const
 const targets: Job['targets'] = { rows: { target, rows: 'tabbed', columns: undefined } }
 const pipeline = { ...nothing, rejects: 'keep' as const, outputs: { rows: { to: 'db', sql: 'FROM file' } } }
 
-const options = { signal: new AbortController().signal, onProgress: () => {} }
 const text = 'x'.repeat(2000)
 const head = `id,text,amount\n${Array.from({ length: 17_000 }, (_, i) => `${i},${text},${i}.5\n`).join('')}`
 
@@ -34,11 +32,11 @@ async function goAhead(csv: string) {
       const [passage] = passages
       assert.ok(passage !== undefined && scan !== undefined)
       const count = async (piece: Buffer) => void (bytes += piece.length)
-      const found = await passRecords(passage, await Kernel.load(), count, true, options.signal)
+      const found = await passRecords(passage, await Kernel.load(), count, true, new AbortController().signal)
       await writeFile(scan, JSON.stringify(found))
       const job = JSON.parse(await readFile(join(folder, jobFile), 'utf8')) as Job
       await writeFile(join(folder, jobFile), JSON.stringify({ ...job, ahead: 'was' }))
-      end = await runJob(folder, options)
+      end = await runFolder(folder)
     },
   )
   const { report: plain } = await mill(pipeline, { 'file.csv': csv }, { targets })

@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { merge } from '../csv/evidence.ts'
 import { infer } from '../csv/infer.ts'
-import { Kernel } from '../csv/kernel/kernel.ts'
+import type { Kernel } from '../csv/kernel/kernel.ts'
 import { readBeginning, readFile, readFlat, type Reading, type ReadOptions } from '../csv/read.ts'
 import { columnWarnings } from '../csv/report.ts'
 import type { Scan } from '../csv/halves.ts'
@@ -37,29 +37,28 @@ function scratchOf(folder: string, file: number): string {
   return join(folder, 'flat', String(file))
 }
 
+export interface JobOptions extends RunOptions {
+  /** Reads the records. Jobs may share it, one after another. */
+  readonly kernel: Kernel
+}
+
 export class Inputs {
   readonly #folder: string
   readonly #job: Job
-  readonly #kernel: Kernel
   readonly #rejects: Rejects
-  readonly #options: RunOptions
+  readonly #options: JobOptions
   /** Whether no copy may be needed, since the rows are passed on by the reader itself. */
   readonly #mayPass: boolean
   /** For the progress: bytes of the files that are read, and of all. */
   #read = 0
   #total: number | null = null
 
-  private constructor(folder: string, job: Job, kernel: Kernel, rejects: Rejects, options: RunOptions) {
+  constructor(folder: string, job: Job, rejects: Rejects, options: JobOptions) {
     this.#folder = folder
     this.#job = job
-    this.#kernel = kernel
     this.#rejects = rejects
     this.#options = options
     this.#mayPass = mayPass(job)
-  }
-
-  static async open(folder: string, job: Job, rejects: Rejects, options: RunOptions): Promise<Inputs> {
-    return new Inputs(folder, job, await Kernel.load(), rejects, options)
   }
 
   /**
@@ -154,7 +153,7 @@ export class Inputs {
       given: this.#formOf(input),
       expected: this.#job.pipeline.inputs[input.input]?.schema?.fields.map((field) => field.name) ?? [],
       mostBytes: this.#job.unpacked,
-      kernel: this.#kernel,
+      kernel: this.#options.kernel,
       copy: !this.#mayPass,
       // Where columns are declared, their missing values say what nothing is, in quotes or not.
       keepEmpty: !this.#isDeclared(input.input),

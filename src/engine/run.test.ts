@@ -4,12 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { declare, mill, nothing, output } from '../../test/engine-fixture.ts'
+import { declare, mill, nothing, output, runFolder } from '../../test/engine-fixture.ts'
 import { runs } from '../../test/runs.ts'
 import type { ParamSpec, Pipeline } from '../definition.ts'
 import type { ColumnType } from '../table-schema.ts'
 import { jobFile } from '../job.ts'
-import { runJob } from './run.ts'
 
 const songPlays: Partial<Pipeline> = {
   inputs: { plays: declare({ Song: 'string', Date: 'date', Plays: 'integer' }) },
@@ -379,7 +378,7 @@ test('stored bytes that have changed are not worked on', async () => {
     threads: 1,
   }
   await writeFile(join(folder, jobFile), JSON.stringify(job))
-  const { error, outputs } = await runJob(folder, { signal: new AbortController().signal, onProgress: () => {} })
+  const { error, outputs } = await runFolder(folder)
   assert.match(error?.message ?? '', /stored bytes of f\.csv are not those that were received/)
   assert.deepEqual(outputs, [])
   await rm(folder, { recursive: true })

@@ -14,13 +14,12 @@ import { AppError } from '../errors.ts'
 import { taskError, type TaskError, type Warning } from '../model.ts'
 import { type FileSpec, isForTable, type OutputSpec, type Pipeline } from '../definition.ts'
 import type { InputBalance } from '../balances.ts'
-import type { RunOptions } from '../ports.ts'
 import { type Job, type JobTarget, type ProducedFile, type Report, jobFile } from '../job.ts'
 import { countFaulty, tellFaults, verdictOf } from './check.ts'
 import { refuseMore } from './correction.ts'
 import { Database, SqlError } from './duckdb.ts'
 import { writeFixable } from './fixable.ts'
-import { Inputs, pathsOf, scanOf } from './inputs.ts'
+import { Inputs, type JobOptions, pathsOf, scanOf } from './inputs.ts'
 import { acceptedSql, type CheckedFile, checkKeys, hasKeys } from './integrity.ts'
 import { type Copy, copySql, type TableRows, writeCounted, writeOutput } from './outputs.ts'
 import { mayPass, pass, type Passages } from './pass.ts'
@@ -42,7 +41,7 @@ interface Run {
   readonly job: Job
   readonly database: Database
   readonly rejects: Rejects
-  readonly options: RunOptions
+  readonly options: JobOptions
   /** Whether some output looks at the relation `columns`, which takes time to make. */
   readonly asksForColumns: boolean
 }
@@ -50,7 +49,7 @@ interface Run {
 /**
  * @throws {AppError} whatever is neither the input's fault nor the pipeline's; what is, comes as the report's `error`.
  */
-export async function runJob(folder: string, options: RunOptions): Promise<Report> {
+export async function runJob(folder: string, options: JobOptions): Promise<Report> {
   const job = JSON.parse(await readFile(join(folder, jobFile), 'utf8')) as Job
   for (const name of ['out', 'spill', 'flat']) await mkdir(join(folder, name), { recursive: true })
   using database = await Database.open({
@@ -74,7 +73,7 @@ export async function runJob(folder: string, options: RunOptions): Promise<Repor
   try {
     await refuseBadRules(database, job.pipeline)
     await setParams(database, job)
-    const inputs = await Inputs.open(folder, job, rejects, options)
+    const inputs = new Inputs(folder, job, rejects, options)
     const begun = job.ahead === 'may' && mayPass(job) ? await goAhead(run, inputs) : undefined
     if (begun !== undefined) return begun
     const all = await inputs.read()

@@ -2,6 +2,7 @@
 import { flushCompileCache } from 'node:module'
 import { inspect } from 'node:util'
 import { Worker } from 'node:worker_threads'
+import { Kernel } from '../csv/kernel/kernel.ts'
 import { runJob } from '../engine/run.ts'
 import { asAppError } from '../errors.ts'
 import { type Progress, taskError, type TaskError } from '../model.ts'
@@ -22,9 +23,13 @@ function say(message: Message): void {
   process.send?.(message)
 }
 
+// Before there is a job: it is the same for all of them.
+const kernel = Kernel.load()
+
 async function work({ folder }: Order): Promise<void> {
   try {
     const report = await runJob(folder, {
+      kernel: await kernel,
       // The parent ends a run by ending this process, which nothing in it can delay.
       signal: new AbortController().signal,
       onProgress: (progress) => say({ kind: 'progress', progress }),

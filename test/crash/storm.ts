@@ -74,7 +74,7 @@ export async function storm(
   const isDone = async (task: string) => isOver(await stateOf(fleet, task))
   const counts = await strike(fleet, chance, kills, async () => {
     const latest = sent.slice(-clients * ahead)
-    await Promise.all(latest.map(({ name, task }) => until(`${name} ends`, () => isDone(task))))
+    await Promise.all(latest.map((one) => until(`${one.name} ends`, () => isDone(one.task))))
   })
   end.abort()
   await Promise.race([

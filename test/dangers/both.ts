@@ -6,12 +6,12 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type DuckDBConnection, DuckDBInstance, type Json } from '@duckdb/node-api'
 import { parse } from 'csv-parse/sync'
-import { runJob } from '../../src/engine/run.ts'
 import type { OutputFormat } from '../../src/model.ts'
 import { parsePipeline } from '../../src/pipeline/parse.ts'
 import type { Engine } from '../../src/ports.ts'
 import { type Job, jobFile, type Report } from '../../src/job.ts'
 import { runLocally } from '../../src/work/local.ts'
+import { runFolder } from '../engine-fixture.ts'
 import { temporaryFolder } from '../harness.ts'
 
 export type Settings = Readonly<Record<string, string>>
@@ -119,9 +119,9 @@ export async function mill(
   const pipeline = parsePipeline('danger', yaml, 'danger.yaml')
   const inputs = [{ input: 'file', name: path.slice(dirname(path).length + 1), path }]
   const engine: Pick<Engine, 'run'> = {
-    async run(job, options) {
+    async run(job) {
       if (sha256 !== undefined) await expectSum(job, sha256)
-      return await runJob(job, options)
+      return await runFolder(job)
     },
   }
   const job = { pipeline, params: {}, inputs, targets: {}, now: 0, memory, threads: 2, unpacked: 1e9 }
