@@ -71,10 +71,9 @@ export async function storm(
     Array.from({ length: clients }, (_, n) => sendOn(fleet, queue, n, chance.fork(), sent, end.signal)),
   )
   sending.catch(() => {})
-  const isDone = async (task: string) => isOver(await stateOf(fleet, task))
   const counts = await strike(fleet, chance, kills, async () => {
     const latest = sent.slice(-clients * ahead)
-    await Promise.all(latest.map((one) => until(`${one.name} ends`, () => isDone(one.task))))
+    await Promise.all(latest.map((one) => endOf(fleet, one)))
   })
   end.abort()
   await Promise.race([
@@ -144,14 +143,14 @@ async function sendOn(
   sent: Sent[],
   end: AbortSignal,
 ): Promise<void> {
-  let waiting: string[] = []
+  let waiting: Sent[] = []
   for (let nth = 0; !end.aborted; nth++) {
     // One for certain, soon.
     const pipeline = (client === 0 && nth === 1) || chance.is(0.03) ? 'hungry' : 'load'
     const file = { name: `${client}-${nth}.csv`, pipeline, firstId: (client * 1_000 + nth) * 10_000 } as const
     const one = await send(fleet, file, chance)
     sent.push(one)
-    waiting.push(one.task)
+    waiting.push(one)
     if (queue !== undefined && chance.is(0.3)) {
       await Promise.allSettled(Array.from({ length: chance.between(2, 10) }, () => queue.ring(one.task)))
     }
@@ -160,7 +159,7 @@ async function sendOn(
       await cancel(fleet, one)
     }
     if (waiting.length < ahead) continue
-    for (const task of waiting) await until(`${task} ends`, async () => isOver(await stateOf(fleet, task)))
+    for (const earlier of waiting) await endOf(fleet, earlier)
     waiting = []
   }
 }
@@ -194,21 +193,25 @@ async function send(fleet: Fleet, { name, pipeline, firstId }: File, chance: Cha
   }
 }
 
-const isOver = (state: string) => !['queued', 'running'].includes(state)
-
-async function stateOf(fleet: Fleet, task: string): Promise<string> {
-  const { state } = (await (await fleet.ask(`/v1/tasks/${task}`)).json()) as { state: string }
-  return state
+/** The state in which a file's task has ended, once it has. */
+async function endOf(fleet: Fleet, { name, task }: Sent): Promise<string> {
+  let text = ''
+  const look = async () => {
+    text = await (await fleet.ask(`/v1/tasks/${task}`)).text()
+    const { state } = JSON.parse(text) as { state: string }
+    return ['queued', 'running'].includes(state) ? undefined : state
+  }
+  return await until(`the task of ${name} ends`, look).catch((error: Error) =>
+    assert.fail(`${error.message}: ${text}`),
+  )
 }
 
 /** How each task has ended, by its id; one for each file, and no other. */
 async function ended(fleet: Fleet, sent: readonly Sent[]): Promise<ReadonlyMap<string, string>> {
   const states = new Map<string, string>()
-  for (const { task, name, pipeline, mayBeCancelled } of sent) {
-    const state = await until(`the task of ${name} ends`, async () => {
-      const latest = await stateOf(fleet, task)
-      return isOver(latest) && latest
-    })
+  for (const one of sent) {
+    const { task, name, pipeline, mayBeCancelled } = one
+    const state = await endOf(fleet, one)
     const right = { load: 'succeeded', hungry: 'failed', endless: 'cancelled' }[pipeline]
     if (state !== right && !(state === 'cancelled' && mayBeCancelled)) {
       assert.fail(`${name} is ${state}: ${await (await fleet.ask(`/v1/tasks/${task}`)).text()}`)
