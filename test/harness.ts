@@ -254,8 +254,8 @@ export interface Folder extends AsyncDisposable {
   at(...names: string[]): string
 }
 
-export async function temporaryFolder(): Promise<Folder> {
-  const path = await mkdtemp(join(tmpdir(), 'rowmill-test-'))
+export async function temporaryFolder(parent: string = tmpdir()): Promise<Folder> {
+  const path = await mkdtemp(join(parent, 'rowmill-test-'))
   return {
     path,
     at: (...names) => join(path, ...names),

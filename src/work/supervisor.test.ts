@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { childrenOf } from '../../test/harness.ts'
 import { AppError } from '../errors.ts'
 import { createLog } from '../log.ts'
 import type { Job, Report } from '../job.ts'
@@ -38,9 +39,11 @@ function run(engine: Supervisor, folder: string, signal = new AbortController().
   return engine.run(folder, { signal, onProgress: () => {} })
 }
 
-async function childrenOf(pid: number): Promise<number[]> {
-  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')
-  return text.trim().split(' ').filter(Boolean).map(Number)
+/** A supervisor, and the children of this process that were not there before it. */
+function supervise(options = roomy): { engine: Supervisor; children: () => number[] } {
+  const pids = () => childrenOf(process.pid).map(({ pid }) => pid)
+  const others = new Set(pids())
+  return { engine: new Supervisor(options), children: () => pids().filter((pid) => !others.has(pid)) }
 }
 
 async function gone(pid: number): Promise<void> {
@@ -55,20 +58,22 @@ async function gone(pid: number): Promise<void> {
 }
 
 test('one child is kept warm and does one run after another', async () => {
-  await using engine = new Supervisor(roomy)
-  const [first] = await childrenOf(process.pid)
+  const { engine, children } = supervise()
+  await using _ = engine
+  const [first] = children()
   for (const n of [1, 2]) {
     const folder = await folderFor(`SELECT ${n} AS n FROM file`)
     const report = await run(engine, folder)
     assert.equal(await readFile(join(folder, report.outputs[0]?.file ?? ''), 'utf8'), `n\n${n}\n`)
-    assert.deepEqual(await childrenOf(process.pid), [first])
+    assert.deepEqual(children(), [first])
   }
 })
 
 test('a child that dies is told as a crash, and the next run has another child', async () => {
-  await using engine = new Supervisor(roomy)
+  const { engine, children } = supervise()
+  await using _ = engine
   const running = run(engine, await folderFor(endless))
-  const [pid = 0] = await childrenOf(process.pid)
+  const [pid = 0] = children()
   await sleep(300)
   process.kill(pid, 'SIGKILL')
   await assert.rejects(
@@ -86,10 +91,11 @@ test('a child that takes too long, too much, or is not wanted any more is ended'
     await using engine = new Supervisor(options)
     await assert.rejects(run(engine, await folderFor(sql)), (error) => error instanceof AppError && error.code === code)
   }
-  await using engine = new Supervisor(roomy)
+  const { engine, children } = supervise()
+  await using _ = engine
   const reason = new Error('cancelled')
   const running = run(engine, await folderFor(endless), AbortSignal.any([AbortSignal.timeout(500)]))
-  const [pid = 0] = await childrenOf(process.pid)
+  const [pid = 0] = children()
   await assert.rejects(running, { name: 'TimeoutError' })
   await gone(pid)
   await assert.rejects(run(engine, '', AbortSignal.abort(reason)), reason)
@@ -108,16 +114,16 @@ test('a child does not outlive its parent, however busy it is', async () => {
   )
   const parent = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] })
   await once(parent.stdout, 'data')
-  const [child = 0] = await childrenOf(parent.pid ?? 0)
-  assert.notEqual(child, 0)
+  const [{ pid: child } = assert.fail('it has no child')] = childrenOf(parent.pid ?? 0)
   parent.kill('SIGKILL')
   await gone(child)
 })
 
 test('a child knows nothing of the environment', async () => {
-  await using engine = new Supervisor(roomy)
+  const { engine, children } = supervise()
+  await using _ = engine
   await run(engine, await folderFor('FROM file'))
-  const [pid = 0] = await childrenOf(process.pid)
+  const [pid = 0] = children()
   const names = (await readFile(`/proc/${pid}/environ`, 'utf8'))
     .split('\0')
     .map((variable) => variable.split('=')[0] ?? '')

@@ -66,14 +66,15 @@ export async function storm(
     kills < longStorm
       ? undefined
       : await send(fleet, { name: 'endless.csv', pipeline: 'endless', firstId: 1e6 }, chance)
+  /** Those whose end a client has not seen yet. */
+  const waiting = new Set<Sent>()
   const end = new AbortController()
   const sending = Promise.all(
-    Array.from({ length: clients }, (_, n) => sendOn(fleet, queue, n, chance.fork(), sent, end.signal)),
+    Array.from({ length: clients }, (_, n) => sendOn(fleet, queue, n, chance.fork(), { sent, waiting }, end.signal)),
   )
   sending.catch(() => {})
   const counts = await strike(fleet, chance, kills, async () => {
-    const latest = sent.slice(-clients * ahead)
-    await Promise.all(latest.map((one) => endOf(fleet, one)))
+    await Promise.all(Array.from(waiting, (one) => endOf(fleet, one)))
   })
   end.abort()
   await Promise.race([
@@ -140,17 +141,18 @@ async function sendOn(
   queue: Queue | undefined,
   client: number,
   chance: Chance,
-  sent: Sent[],
+  { sent, waiting }: { readonly sent: Sent[]; readonly waiting: Set<Sent> },
   end: AbortSignal,
 ): Promise<void> {
-  let waiting: Sent[] = []
+  let own: Sent[] = []
   for (let nth = 0; !end.aborted; nth++) {
     // One for certain, soon.
     const pipeline = (client === 0 && nth === 1) || chance.is(0.03) ? 'hungry' : 'load'
     const file = { name: `${client}-${nth}.csv`, pipeline, firstId: (client * 1_000 + nth) * 10_000 } as const
     const one = await send(fleet, file, chance)
     sent.push(one)
-    waiting.push(one)
+    own.push(one)
+    waiting.add(one)
     if (queue !== undefined && chance.is(0.3)) {
       await Promise.allSettled(Array.from({ length: chance.between(2, 10) }, () => queue.ring(one.task)))
     }
@@ -158,9 +160,12 @@ async function sendOn(
       await sleep(chance.below(400))
       await cancel(fleet, one)
     }
-    if (waiting.length < ahead) continue
-    for (const earlier of waiting) await endOf(fleet, earlier)
-    waiting = []
+    if (own.length < ahead) continue
+    for (const earlier of own) {
+      await endOf(fleet, earlier)
+      waiting.delete(earlier)
+    }
+    own = []
   }
 }
 
@@ -201,9 +206,7 @@ async function endOf(fleet: Fleet, { name, task }: Sent): Promise<string> {
     const { state } = JSON.parse(text) as { state: string }
     return ['queued', 'running'].includes(state) ? undefined : state
   }
-  return await until(`the task of ${name} ends`, look).catch((error: Error) =>
-    assert.fail(`${error.message}: ${text}`),
-  )
+  return await until(`the task of ${name} ends`, look).catch((error: Error) => assert.fail(`${error.message}: ${text}`))
 }
 
 /** How each task has ended, by its id; one for each file, and no other. */
