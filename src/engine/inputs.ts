@@ -37,6 +37,7 @@ function scratchOf(folder: string, file: number): string {
   return join(folder, 'flat', String(file))
 }
 
+/** How a job is run in the process that does it. */
 export interface JobOptions extends RunOptions {
   /** Reads the records. Jobs may share it, one after another. */
   readonly kernel: Kernel

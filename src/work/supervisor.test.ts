@@ -40,10 +40,15 @@ function run(engine: Supervisor, folder: string, signal = new AbortController().
 }
 
 /** A supervisor, and the children of this process that were not there before it. */
-function supervise(options = roomy): { engine: Supervisor; children: () => number[] } {
+function supervise(): { engine: Supervisor; children: () => number[] } & AsyncDisposable {
   const pids = () => childrenOf(process.pid).map(({ pid }) => pid)
   const others = new Set(pids())
-  return { engine: new Supervisor(options), children: () => pids().filter((pid) => !others.has(pid)) }
+  const engine = new Supervisor(roomy)
+  return {
+    engine,
+    children: () => pids().filter((pid) => !others.has(pid)),
+    [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
+  }
 }
 
 async function gone(pid: number): Promise<void> {
@@ -58,8 +63,8 @@ async function gone(pid: number): Promise<void> {
 }
 
 test('one child is kept warm and does one run after another', async () => {
-  const { engine, children } = supervise()
-  await using _ = engine
+  await using supervised = supervise()
+  const { engine, children } = supervised
   const [first] = children()
   for (const n of [1, 2]) {
     const folder = await folderFor(`SELECT ${n} AS n FROM file`)
@@ -70,8 +75,8 @@ test('one child is kept warm and does one run after another', async () => {
 })
 
 test('a child that dies is told as a crash, and the next run has another child', async () => {
-  const { engine, children } = supervise()
-  await using _ = engine
+  await using supervised = supervise()
+  const { engine, children } = supervised
   const running = run(engine, await folderFor(endless))
   const [pid = 0] = children()
   await sleep(300)
@@ -91,8 +96,8 @@ test('a child that takes too long, too much, or is not wanted any more is ended'
     await using engine = new Supervisor(options)
     await assert.rejects(run(engine, await folderFor(sql)), (error) => error instanceof AppError && error.code === code)
   }
-  const { engine, children } = supervise()
-  await using _ = engine
+  await using supervised = supervise()
+  const { engine, children } = supervised
   const reason = new Error('cancelled')
   const running = run(engine, await folderFor(endless), AbortSignal.any([AbortSignal.timeout(500)]))
   const [pid = 0] = children()
@@ -120,8 +125,8 @@ test('a child does not outlive its parent, however busy it is', async () => {
 })
 
 test('a child knows nothing of the environment', async () => {
-  const { engine, children } = supervise()
-  await using _ = engine
+  await using supervised = supervise()
+  const { engine, children } = supervised
   await run(engine, await folderFor('FROM file'))
   const [pid = 0] = children()
   const names = (await readFile(`/proc/${pid}/environ`, 'utf8'))
